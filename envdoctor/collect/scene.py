@@ -1,0 +1,46 @@
+"""What every collector gets: the target, the shell it would be used from, the options, and a place for gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from envdoctor.snapshot import Gap, Target, text
+
+
+@dataclass
+class Scene:
+    """The context of one collection.
+
+    `prefix` is the target's folder as the file system takes it (surrogates kept); ``target.prefix`` is the same as text.
+    `environ` and `cwd` are the shell; collectors never ask ``os.environ``. `home` is the user's home folder or None.
+    """
+
+    target: Target
+    prefix: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    cwd: str | None = None
+    home: str | None = None
+    project_root: str | None = None
+    deep: bool = False
+    probe: bool = True
+    gaps: list[Gap] = field(default_factory=list)
+
+    def gap(self, collector: str, subject: str, reason: str) -> None:
+        """Notes that `subject` could not be read."""
+        self.gaps.append(Gap(collector=collector, subject=text(subject), reason=reason))
+
+    @property
+    def windows(self) -> bool:
+        """The target has the Windows layout (``Lib/site-packages``, ``Scripts``)."""
+        return self.target.system == "windows"
+
+    @property
+    def bin(self) -> str:
+        """The folder of scripts."""
+        return f"{self.prefix}/{'Scripts' if self.windows else 'bin'}"
+
+    def rooted(self, path: str) -> str:
+        """An absolute path that the target names, as it is reached from here (inside a mounted root)."""
+        root = self.target.sysroot
+        return root.rstrip("/") + path if root and path.startswith("/") else path

@@ -1,0 +1,221 @@
+"""Commands that mend a target: argv lists that fit who installed the thing, and where. Pure; nothing here runs one.
+
+Rules ask :class:`Remedy` (``view.remedy``) and never spell an installer's command line themselves, so one change of an
+installer's interface is one change here, and ``envdoctor.plan`` can merge what several findings ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from envdoctor.finding import Command, Fix, Safety
+from envdoctor.snapshot import Distribution
+
+if TYPE_CHECKING:
+    from envdoctor.view import View
+
+Tool = Literal["pip", "uv", "conda", "mamba", "micromamba", "pixi", "apt", "outside-pip"]
+
+
+class Remedy:
+    """Fix commands for one target."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        snapshot = view.snapshot
+        self.prefix = snapshot.target.prefix
+        self.python = snapshot.interpreter.path
+        self.kind = snapshot.target.kind
+        self.tools = snapshot.shell.tools
+
+    # ------------------------------------------------------------------------------------------------- who installs
+    def tool(self, dist: Distribution | None = None) -> Tool:
+        """The installer for `dist` (by INSTALLER, conda record, dpkg), or for something new in this target."""
+        if dist is not None:
+            if dist.conda:
+                return self.conda_tool()
+            if dist.system_package:
+                return "apt"
+            if dist.installer == "uv":
+                return "uv"
+        snapshot = self.view.snapshot
+        if snapshot.venv is not None and snapshot.venv.uv:
+            return "uv"
+        if dist is not None and dist.installer == "pip" and snapshot.installers.pip.present:
+            return "pip"
+        if snapshot.installers.pip.present and snapshot.installers.pip.importable:
+            return "pip"
+        if "uv" in self.tools:
+            return "uv"
+        return "outside-pip" if "pip" in self.tools else "pip"
+
+    def conda_tool(self) -> Tool:
+        """The member of the conda family that owns this prefix: pixi by kind, else the first one on PATH."""
+        if self.kind == "pixi":
+            return "pixi"
+        family: tuple[Tool, ...] = ("conda", "mamba", "micromamba")
+        return next((tool for tool in family if tool in self.tools), "conda")
+
+    def _pip(self, verb: str, tool: Tool) -> Command:
+        if tool == "uv":
+            return ("uv", "pip", verb, "--python", self.python)
+        if tool == "outside-pip":
+            return ("pip", "--python", self.python, verb)
+        return (self.python, "-m", "pip", verb)
+
+    # ----------------------------------------------------------------------------------------------------- commands
+    def install(self, *requirements: str, dist: Distribution | None = None) -> tuple[Command, ...]:
+        """Commands that make these PEP 508 requirements hold; `dist` is one that asks for them (its installer is used).
+
+        Specifiers are kept as given. In a conda prefix what conda-owned distributions need comes from conda.
+        """
+        tool = self.tool(dist)
+        if tool in ("conda", "mamba", "micromamba"):
+            return ((tool, "install", "-p", self.prefix, *map(_conda_spec, requirements)),)
+        if tool == "pixi":
+            return (("pixi", "add", *map(_conda_spec, requirements)),)
+        if tool == "apt":
+            tool = self.tool()
+        return ((*self._pip("install", tool), *requirements),)
+
+    def reinstall(self, *dists: Distribution, deps: bool = False) -> tuple[Command, ...]:
+        """Commands that put the very same versions there again, from where they came."""
+        commands: list[Command] = []
+        by_tool: dict[Tool, list[Distribution]] = {}
+        for dist in dists:
+            by_tool.setdefault(self.tool(dist), []).append(dist)
+        for tool, group in by_tool.items():
+            if tool in ("conda", "mamba", "micromamba"):
+                specs = [(d.conda or d.name).rsplit("=", 1)[0] for d in group]
+                commands.append((tool, "install", "-p", self.prefix, "--force-reinstall", *specs))
+            elif tool == "pixi":
+                commands.append(("pixi", "reinstall", *((d.conda or d.name).split("=", 1)[0] for d in group)))
+            elif tool == "apt":
+                commands.append(("apt-get", "install", "--reinstall", "-y", *(d.system_package or d.name for d in group)))
+            else:
+                options = () if deps else ("--no-deps",)
+                flag = ("--reinstall",) if tool == "uv" else ("--force-reinstall",)
+                for editable in (True, False):
+                    chosen = [d for d in group if bool(d.direct_url and d.direct_url.editable) is editable]
+                    if not chosen:
+                        continue
+                    words: list[str] = []
+                    for d in chosen:
+                        words += ["-e", _source(d)] if editable else [pinned(d)]
+                    commands.append((*self._pip("install", tool), *flag, *options, *words))
+        return tuple(commands)
+
+    def uninstall(self, *dists: Distribution) -> tuple[Command, ...]:
+        """Commands that remove these distributions by the tool that put them there."""
+        by_tool: dict[Tool, list[Distribution]] = {}
+        for dist in dists:
+            by_tool.setdefault(self.tool(dist), []).append(dist)
+        commands: list[Command] = []
+        for tool, group in by_tool.items():
+            seen = tuple(dict.fromkeys(d.name for d in group))
+            if tool in ("conda", "mamba", "micromamba"):
+                names = [(d.conda or d.name).split("=", 1)[0] for d in group]
+                commands.append((tool, "remove", "-p", self.prefix, "--force", *names))
+            elif tool == "pixi":
+                commands.append(("pixi", "remove", *seen))
+            elif tool == "apt":
+                commands.append(("apt-get", "remove", "-y", *(d.system_package or d.name for d in group)))
+            elif tool == "uv":
+                commands.append((*self._pip("uninstall", tool), *seen))
+            else:
+                commands.append((*self._pip("uninstall", tool), "-y", *seen))
+        return tuple(commands)
+
+    def delete(self, *paths: str) -> tuple[Command, ...]:
+        """Commands that delete files or folders (absolute paths)."""
+        if not paths:
+            return ()
+        if self.view.snapshot.machine.system == "windows":
+            return tuple(("powershell", "-Command", "Remove-Item", "-Recurse", "-Force", p) for p in paths)
+        return (("rm", "-rf", "--", *paths),)
+
+    def recreate(self, why: str = "make the environment again", *, python: str | None = None) -> Fix:
+        """A fix that makes a new environment in the same place and tells how to fill it. Never safe: it replaces all."""
+        version = python or self.view.python_short or self.view.snapshot.target.site_version
+        commands: tuple[Command, ...]
+        title = why
+        wanted = sorted(
+            f"{d.name}=={d.version}" for d in self.view.of_target if d.requested and d.version and not d.direct_url and not d.conda
+        )
+        pins = tuple(wanted) if len(wanted) <= 12 else ()
+        if self.kind in ("conda", "pixi"):
+            tool = self.conda_tool()
+            if tool == "pixi":
+                commands = (("pixi", "clean"), ("pixi", "install"))
+            else:
+                commands = ((tool, "env", "export", "-p", self.prefix), (tool, "env", "remove", "-p", self.prefix, "-y"))
+                title += ", then create it from the exported file"
+        elif self.view.snapshot.venv is not None and (self.view.snapshot.venv.uv or "uv" in self.tools):
+            commands = (("uv", "venv", "--clear", *(("--python", version) if version else ()), self.prefix),)
+            if pins:
+                commands += (("uv", "pip", "install", "--python", self.prefix, *pins),)
+            else:
+                title += ", then install the project's requirements again"
+        else:
+            interpreter = f"python{version}" if version else "python3"
+            commands = ((interpreter, "-m", "venv", "--clear", self.prefix),)
+            if pins:
+                commands += ((self.python, "-m", "pip", "install", *pins),)
+            else:
+                title += ", then install the project's requirements again"
+        return Fix(title, "unsafe", commands, (self.check(),))
+
+    def check(self, *codes: str) -> Command:
+        """The command that shows whether findings of these codes are gone."""
+        select = ("--select", ",".join(codes)) if codes else ()
+        return ("envdoctor", "check", "-p", self.prefix, *select)
+
+    def safety(self, wanted: Safety, dist: Distribution | None = None) -> Safety:
+        """`wanted`, or ``manual`` where the target is managed by the operating system (PEP 668)."""
+        if self.view.snapshot.interpreter.externally_managed and not (dist is not None and (dist.conda or dist.system_package)):
+            return "manual"
+        return wanted
+
+    def fix(
+        self, title: str, commands: Iterable[Command], *codes: str, safety: Safety = "safe", verify: Iterable[Command] = ()
+    ) -> Fix:
+        """A fix with the usual verify command for `codes`, after those given."""
+        return Fix(title, safety, tuple(commands), (*verify, self.check(*codes)))
+
+    def manual(self, title: str, *codes: str, commands: Iterable[Command] = ()) -> Fix:
+        """A fix that a person must decide on or do by hand."""
+        return Fix(title, "manual", tuple(commands), (self.check(*codes),))
+
+    def importing(self, module: str) -> Command:
+        """The command that imports a module in the target."""
+        return (self.python, "-c", f"import {module}")
+
+
+def pinned(dist: Distribution) -> str:
+    """The requirement for exactly this distribution: its URL where it came from one, else ``name==version``."""
+    if dist.direct_url is not None:
+        url = dist.direct_url
+        if url.vcs:
+            at = f"@{url.commit}" if url.commit else ""
+            sub = f"#subdirectory={url.subdirectory}" if url.subdirectory else ""
+            return f"{dist.name} @ {url.vcs}+{url.url}{at}{sub}"
+        return f"{dist.name} @ {url.url}"
+    return f"{dist.name}=={dist.version}" if dist.version else dist.name
+
+
+def _source(dist: Distribution) -> str:
+    """The folder of an editable install."""
+    from urllib.parse import unquote, urlsplit
+
+    url = dist.direct_url.url if dist.direct_url else ""
+    return unquote(urlsplit(url).path) if url.startswith("file:") else url
+
+
+def _conda_spec(requirement: str) -> str:
+    """A PEP 508 requirement as conda takes it on its command line: no marker, no extras, no ``==`` local version."""
+    text = requirement.split(";", 1)[0].strip()
+    if "[" in text:
+        head, _, tail = text.partition("[")
+        text = head + tail.partition("]")[2]
+    return text.replace(" ", "")

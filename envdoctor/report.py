@@ -1,0 +1,103 @@
+"""The report: findings counted once. Counts, families and the exit code are derived here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from envdoctor.finding import SEVERITIES, Finding, Severity
+from envdoctor.snapshot import Gap, Machine, Snapshot
+
+REPORT_SCHEMA_VERSION = 1
+FailOn = Literal["error", "warning", "info", "never"]
+Outcome = Literal["clean", "found", "skipped", "crashed"]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What came of one rule (or, with a collector's name as code, of one collector)."""
+
+    code: str
+    outcome: Outcome
+    reason: str | None = None
+
+
+class Suppressed(msgspec.Struct, frozen=True):
+    """A finding that an ignore or the baseline took out, and why."""
+
+    finding: Finding
+    reason: str
+    by: str
+    expires: str | None = None
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Sizes of what was looked at, for the summary line."""
+
+    distributions: int = 0
+    natives: int = 0
+    files: int = 0
+    rules: int = 0
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that an output format needs."""
+
+    snapshot: Snapshot
+    machine: Machine
+    findings: tuple[Finding, ...]
+    suppressed: tuple[Suppressed, ...] = ()
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Unmatched ignores and the like: lines for the end of the report."""
+    fail_on: FailOn = "error"
+    timings: dict[str, float] = {}
+    tool_version: str = ""
+
+    def count(self, severity: Severity) -> int:
+        """Number of findings of exactly that severity."""
+        return sum(1 for finding in self.findings if finding.severity == severity)
+
+    def consequences(self) -> int:
+        """Number of findings that another finding in this report explains."""
+        here = {finding.fingerprint for finding in self.findings}
+        return sum(1 for finding in self.findings if finding.caused_by in here)
+
+    @property
+    def counts(self) -> Counts:
+        """What was looked at."""
+        return Counts(
+            distributions=len(self.snapshot.distributions),
+            natives=len(self.snapshot.natives),
+            files=sum(site.files for site in self.snapshot.sites),
+            rules=sum(1 for check in self.checks if check.outcome in ("clean", "found")),
+        )
+
+    @property
+    def gaps(self) -> tuple[Gap, ...]:
+        """What could not be read."""
+        return self.snapshot.gaps
+
+    @property
+    def crashed(self) -> bool:
+        """A rule or a collector crashed."""
+        return any(check.outcome == "crashed" for check in self.checks)
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 2 as the contract says."""
+        if self.fail_on != "never":
+            limit = SEVERITIES.index(self.fail_on)
+            if any(SEVERITIES.index(finding.severity) <= limit for finding in self.findings):
+                return 1
+        return 2 if self.crashed else 0
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """The ``summary`` object of the JSON report."""
+    return {
+        "errors": report.count("error"),
+        "warnings": report.count("warning"),
+        "infos": report.count("info"),
+        "exit_code": report.exit_code,
+    }

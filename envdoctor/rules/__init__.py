@@ -1,0 +1,69 @@
+"""The registry of rules: found by file name, imported one by one, so that ``explain CODE`` loads a single file.
+
+A rule's place is ``rules/<family>/<code>_<name>.py``: ``rules/pkg/pkg001_dependency_missing.py``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from types import ModuleType
+from typing import NamedTuple
+
+from envdoctor.rules.base import Check, Rule
+
+FAMILIES: dict[str, str] = {
+    "INT": "interpreter",
+    "ARC": "architecture",
+    "PTH": "paths",
+    "PKG": "packages",
+    "PIP": "pip and uv",
+    "LIB": "libraries",
+    "CND": "conda",
+    "LCK": "locks",
+    "GPU": "gpu",
+    "SYS": "machine",
+}
+"""Families in the order of reports, with the words for them."""
+
+
+class LoadedRule(NamedTuple):
+    """A rule with its check and its page."""
+
+    rule: Rule
+    check: Check
+    page: str
+
+    @property
+    def title(self) -> str:
+        """First line of the page, after the name."""
+        return self.page.strip().splitlines()[0]
+
+
+@cache
+def modules() -> dict[str, str]:
+    """Code to module name, of every rule file, sorted by family and code."""
+    found: dict[str, str] = {}
+    for family in FAMILIES:
+        package = f"{__name__}.{family.lower()}"
+        try:
+            folder = importlib.import_module(package)
+        except ModuleNotFoundError:
+            continue
+        for info in pkgutil.iter_modules(folder.__path__):
+            code = info.name.split("_", 1)[0].upper()
+            if code.startswith(family):
+                found[code] = f"{package}.{info.name}"
+    return dict(sorted(found.items(), key=lambda item: (list(FAMILIES).index(item[0][:3]), item[0])))
+
+
+def load(code: str) -> LoadedRule:
+    """The rule with that code. Raises KeyError for an unknown one."""
+    module: ModuleType = importlib.import_module(modules()[code])
+    return LoadedRule(module.RULE, module.check, module.__doc__ or "")
+
+
+def load_all(codes: list[str] | None = None) -> list[LoadedRule]:
+    """All rules, or those of `codes`, in the registry's order."""
+    return [load(code) for code in modules() if codes is None or code in codes]

@@ -1,0 +1,1 @@
+"""ARC: architecture and platform, by file headers and wheel tags."""

@@ -1,0 +1,1 @@
+"""INT: the interpreter and the environment itself."""

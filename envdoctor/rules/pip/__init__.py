@@ -1,0 +1,1 @@
+"""PIP: the state and settings of pip and uv."""

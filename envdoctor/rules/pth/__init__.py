@@ -1,0 +1,1 @@
+"""PTH: paths, and what leaks in through them."""

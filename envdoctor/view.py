@@ -1,0 +1,175 @@
+"""A snapshot with its indexes: what several rules derive from the same facts, derived once. Pure, no IO."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from envdoctor.finding import Subject
+from envdoctor.snapshot import Distribution, Machine, Site, Snapshot
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+    from packaging.tags import Tag
+
+    from envdoctor.remedy import Remedy
+    from envdoctor.requirements import Closure
+
+
+@lru_cache(maxsize=8192)
+def version_of(text: str) -> Version | None:
+    """PEP 440 version, or None where `text` is none."""
+    try:
+        return Version(text)
+    except (InvalidVersion, TypeError):
+        return None
+
+
+@lru_cache(maxsize=8192)
+def specifier_of(text: str) -> SpecifierSet | None:
+    """PEP 440 specifier set, or None where `text` is none."""
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier:
+        return None
+
+
+def normalize(name: str) -> str:
+    """PEP 503 name."""
+    return str(canonicalize_name(name))
+
+
+class View:
+    """Indexes over one snapshot, judged for one machine (the snapshot's own unless another is given)."""
+
+    def __init__(self, snapshot: Snapshot, machine: Machine | None = None) -> None:
+        self.snapshot = snapshot
+        self.machine = machine or snapshot.machine
+
+    # ------------------------------------------------------------------------------------------------ distributions
+    @cached_property
+    def active_sites(self) -> tuple[tuple[int, Site], ...]:
+        """Site folders on sys.path, with their index, in order."""
+        return tuple((i, s) for i, s in enumerate(self.snapshot.sites) if s.active and s.exists)
+
+    @cached_property
+    def by_name(self) -> dict[str, tuple[Distribution, ...]]:
+        """Active distributions by normalized name, in the order in which importlib.metadata finds them."""
+        active = {i for i, _ in self.active_sites}
+        found: dict[str, list[Distribution]] = defaultdict(list)
+        for dist in sorted(self.snapshot.distributions, key=lambda d: d.site):
+            if dist.site in active and dist.name:
+                found[dist.name].append(dist)
+        return {name: tuple(dists) for name, dists in found.items()}
+
+    @cached_property
+    def effective(self) -> dict[str, Distribution]:
+        """For each name the distribution that counts: the first on sys.path, whole metadata before broken."""
+        return {name: min(dists, key=lambda d: (d.site, d.version is None)) for name, dists in self.by_name.items()}
+
+    @cached_property
+    def of_target(self) -> tuple[Distribution, ...]:
+        """Distributions in the target's own site folders."""
+        own = {i for i, s in enumerate(self.snapshot.sites) if s.of_target}
+        return tuple(d for d in self.snapshot.distributions if d.site in own)
+
+    def site_path(self, dist: Distribution) -> str:
+        """Folder that `dist` is installed in."""
+        return self.snapshot.sites[dist.site].path
+
+    # --------------------------------------------------------------------------------------------------- interpreter
+    @cached_property
+    def python_version(self) -> Version | None:
+        """Version of the interpreter; None where no file tells."""
+        return version_of(self.snapshot.interpreter.version or "")
+
+    @cached_property
+    def python_short(self) -> str | None:
+        """X.Y."""
+        version = self.python_version
+        return f"{version.major}.{version.minor}" if version else None
+
+    @cached_property
+    def python_full_known(self) -> bool:
+        """The micro version is known, too."""
+        return (self.snapshot.interpreter.version or "").count(".") >= 2
+
+    @cached_property
+    def environment(self) -> dict[str, str]:
+        """The marker environment (PEP 508) of the target on the machine."""
+        from envdoctor.platforms import marker_environment
+
+        return marker_environment(self.snapshot, self.machine)
+
+    @cached_property
+    def tags(self) -> dict[Tag, int]:
+        """Wheel tags that fit the target on the machine, with their rank (0 is best). Empty where Python is unknown."""
+        from envdoctor.platforms import supported_tags
+
+        return supported_tags(self.snapshot, self.machine)
+
+    @cached_property
+    def remedy(self) -> Remedy:
+        """Commands that mend this target."""
+        from envdoctor.remedy import Remedy
+
+        return Remedy(self)
+
+    @cached_property
+    def closure(self) -> Closure:
+        """Every active requirement edge, extras and markers followed."""
+        from envdoctor.requirements import Closure
+
+        return Closure(self)
+
+    @lru_cache(maxsize=8192)  # noqa: B019 - a view lives as long as one run
+    def requirement(self, text: str) -> Requirement | None:
+        """PEP 508 requirement, or None where `text` is none."""
+        from packaging.requirements import InvalidRequirement, Requirement
+
+        try:
+            return Requirement(text)
+        except InvalidRequirement:
+            return None
+
+    # ------------------------------------------------------------------------------------------------------ subjects
+    def inside(self, path: str) -> str:
+        """`path` relative to the prefix where it lies inside it, else as it is; with forward slashes on all systems."""
+        prefix = self.snapshot.target.prefix.rstrip("/\\")
+        for separator in ("/", "\\"):
+            if path.startswith(prefix + separator):
+                return path[len(prefix) + 1 :]
+        return path
+
+    def in_site(self, site: int, path: str) -> str:
+        """A path relative to a site folder, made relative to the prefix where it lies inside."""
+        return self.inside(f"{self.snapshot.sites[site].path}/{path}")
+
+    def distribution(self, dist: Distribution) -> Subject:
+        """`dist` as a subject."""
+        return Subject("distribution", dist.name, dist.version, self.in_site(dist.site, dist.path))
+
+    def named(self, name: str) -> Subject:
+        """The distribution of that name as a subject, installed or not."""
+        dist = self.effective.get(normalize(name))
+        return self.distribution(dist) if dist else Subject("distribution", normalize(name))
+
+    def file(self, path: str) -> Subject:
+        """A file as a subject."""
+        short = self.inside(path)
+        return Subject("file", short, None, short)
+
+    def environment_subject(self) -> Subject:
+        """The target itself as a subject; named by its last folder, so that fingerprints hold on other machines."""
+        prefix = self.snapshot.target.prefix
+        return Subject("environment", prefix.rstrip("/\\").replace("\\", "/").rsplit("/", 1)[-1] or prefix, None, prefix)
+
+    def interpreter_subject(self) -> Subject:
+        """The target's interpreter as a subject."""
+        interpreter = self.snapshot.interpreter
+        return Subject("interpreter", self.inside(interpreter.path), interpreter.version, interpreter.path)
