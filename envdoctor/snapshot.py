@@ -1,0 +1,754 @@
+"""The frozen facts that rules judge, and their JSON.
+
+A :class:`Snapshot` is everything that was seen of a target, its machine, its shell and its project. Collectors
+(``envdoctor.collect``) make it, rules read it, nothing changes it, and this module does no IO. What could not be read is
+a value too: a :class:`Gap`.
+
+Text that came from the file system is UTF-8 here; bytes that are not are backslash-escaped (:func:`text`), so every
+snapshot can be written as JSON. Paths are absolute unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["venv", "virtualenv", "uv", "conda", "pixi", "system", "unknown"]
+System = Literal["linux", "macos", "windows"]
+
+
+class SnapshotError(ValueError):
+    """The text is no snapshot, or one of a newer schema. ``str()`` is one line for a person."""
+
+
+def text(raw: str | bytes) -> str:
+    """`raw` as valid UTF-8: a surrogate-escaped or undecodable byte becomes a ``\\xNN`` escape."""
+    if isinstance(raw, bytes):
+        return raw.decode("utf-8", "backslashreplace")
+    if raw.isascii():
+        return raw
+    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """Base of every fact: immutable, compared by value, only what differs from the default is written."""
+
+
+class Gap(Fact, frozen=True, kw_only=True):
+    """Something that a collector could not read, and why; rules that need it are skipped or say less."""
+
+    collector: str
+    subject: str
+    reason: str
+
+
+# --------------------------------------------------------------------------------------------------------------- target
+
+
+class Target(Fact, frozen=True, kw_only=True):
+    """Where the environment under examination stands.
+
+    ``system`` is the operating system whose layout and binaries the target has; ``foreign`` says that it is not the
+    operating system (or file-system root) of the machine at hand, so nothing of it can run here.
+    """
+
+    prefix: str
+    kind: Kind
+    chosen_by: str
+    system: System = "linux"
+    foreign: bool = False
+    sysroot: str | None = None
+    """Folder that stands for ``/`` when the target lies in a mounted root, else None."""
+    name: str | None = None
+    """Name of a conda environment, where it has one."""
+    base: bool = False
+    """A conda base environment (root prefix)."""
+    site_version: str | None = None
+    """Highest X.Y with a ``lib/pythonX.Y`` folder that holds packages; None if there is no such folder."""
+
+
+# --------------------------------------------------------------------------------------------------------- native files
+
+
+class Slice(Fact, frozen=True, kw_only=True):
+    """One machine's part of a native file: all of an ELF or PE file, one architecture of a Mach-O file."""
+
+    machine: str
+    """As ``platform.machine()`` says it there, lower case: x86_64, aarch64 (Linux), arm64 (macOS, Windows), i686, …"""
+    bits: Literal[32, 64]
+    little_endian: bool = True
+    needed: tuple[str, ...] = ()
+    """Names as they stand in DT_NEEDED, LC_LOAD_DYLIB or the import directory."""
+    soname: str | None = None
+    rpath: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    interpreter: str | None = None
+    """PT_INTERP: the dynamic loader that the file asks for."""
+    minimum_os: str | None = None
+    """macOS version of LC_BUILD_VERSION / LC_VERSION_MIN_MACOSX, Linux kernel of the ABI note."""
+    platform: str | None = None
+    """Mach-O platform: macos, ios, iossimulator, …; ELF OS ABI where it is not System V or GNU."""
+    glibc: str | None = None
+    """Highest GLIBC_x.y that the file needs of libc, strong needs only; ELF with glibc."""
+    libc: Literal["glibc", "musl"] | None = None
+    """C library that the file was linked with, where its needs tell."""
+
+
+class NativeFile(Fact, frozen=True, kw_only=True):
+    """Header facts of one executable, library or extension module."""
+
+    path: str
+    """Relative to its site folder (``folder``), else absolute."""
+    folder: int = -1
+    """Index into :attr:`Snapshot.sites`; -1 when ``path`` is absolute."""
+    size: int = 0
+    format: Literal["elf", "macho", "pe", "unknown"] = "unknown"
+    kind: Literal["library", "executable", "object", "other"] = "library"
+    slices: tuple[Slice, ...] = ()
+    problem: str | None = None
+    """Why it is no valid file of its format: empty, truncated, not a native file (what it is instead), …"""
+    python_symbols: tuple[str, ...] = ()
+    """Undefined C-API symbols that only some Python builds have; read for modules whose name carries no tag."""
+
+
+# -------------------------------------------------------------------------------------------------- interpreter, folders
+
+
+class Link(Fact, frozen=True, kw_only=True):
+    """One step from ``bin/python`` to the file that is executed."""
+
+    path: str
+    to: str | None = None
+    """Text of the symbolic link; None when the path is not a link."""
+    exists: bool = True
+
+
+class VenvConfig(Fact, frozen=True, kw_only=True):
+    """pyvenv.cfg (PEP 405)."""
+
+    path: str
+    home: str | None = None
+    home_exists: bool = False
+    version: str | None = None
+    """``version`` or ``version_info``, as written."""
+    include_system_site: bool = False
+    uv: str | None = None
+    virtualenv: str | None = None
+    relocatable: bool = False
+    executable: str | None = None
+    executable_exists: bool = False
+    command: str | None = None
+    command_prefix: str | None = None
+    """The environment folder that ``command`` made (its last argument)."""
+    problem: str | None = None
+
+
+class Run(Fact, frozen=True, kw_only=True):
+    """What came of asking the interpreter for its version (``-I -S``), or why it was not asked."""
+
+    outcome: Literal[
+        "ok", "not-asked", "missing", "exec-format", "missing-loader", "missing-library", "not-permitted", "crashed", "timeout"
+    ]
+    detail: str | None = None
+
+
+class StdlibModule(Fact, frozen=True, kw_only=True):
+    """An extension module of the standard library that some builds lack."""
+
+    name: str
+    present: bool
+    """A file in lib-dynload (or DLLs) or built into the interpreter."""
+    imported_by: tuple[str, ...] = ()
+    """Installed distributions whose top-level code imports it; filled only for absent ones."""
+
+
+class Interpreter(Fact, frozen=True, kw_only=True):
+    """The target's Python, as its files (and, where it could be asked, it itself) tell."""
+
+    path: str
+    """``bin/python`` (``python.exe``) of the target, whether it is there or not."""
+    exists: bool = False
+    links: tuple[Link, ...] = ()
+    real_path: str | None = None
+    version: str | None = None
+    """X.Y.Z, or X.Y where the files tell no more."""
+    version_from: str | None = None
+    implementation: str = "cpython"
+    abi: str | None = None
+    """cp311, cp313t, cp38d, pypy310_pp73 …"""
+    soabi: str | None = None
+    free_threaded: bool = False
+    debug: bool = False
+    machine: str | None = None
+    """Of its own binary, lower case, in the words of its own operating system (arm64 on macOS, aarch64 on Linux)."""
+    bits: int | None = None
+    base_prefix: str | None = None
+    base_exists: bool = True
+    binary: NativeFile | None = None
+    libpython: NativeFile | None = None
+    stdlib: str | None = None
+    stdlib_exists: bool = True
+    stdlib_modules: tuple[str, ...] = ()
+    """Importable top-level names of the standard library: files, lib-dynload, built in. Empty when not readable."""
+    optional_modules: tuple[StdlibModule, ...] = ()
+    externally_managed: str | None = None
+    """Path of EXTERNALLY-MANAGED (PEP 668)."""
+    launcher: bool = False
+    """A macOS framework stub, Windows venv redirector or wrapper script: the real interpreter is another file."""
+    origin: str | None = None
+    """Who made the base interpreter, where its path tells: debian, pyenv, uv, conda, homebrew, python.org, …"""
+    run: Run = Run(outcome="not-asked")
+
+
+class Entry(Fact, frozen=True, kw_only=True):
+    """A name at the top of a site folder or project."""
+
+    name: str
+    type: Literal["file", "folder", "link", "broken-link", "other"]
+    has_init: bool = False
+    """Folder with an ``__init__`` module."""
+    init_style: Literal["plain", "pkgutil", "pkg_resources"] | None = None
+    has_modules: bool = True
+    """Folder with at least one importable file at any depth, or a file that is a module."""
+
+
+SiteRole = Literal["purelib", "platlib", "user", "system", "dist-packages", "pythonpath", "pth", "stdlib", "other"]
+
+
+class Site(Fact, frozen=True, kw_only=True):
+    """One folder of sys.path that can hold distributions, in the order of sys.path."""
+
+    path: str
+    role: SiteRole
+    exists: bool = True
+    readable: bool = True
+    of_target: bool = True
+    """Inside the prefix; the base's folders of a ``--system-site-packages`` environment are not."""
+    active: bool = True
+    """On sys.path of the target as this shell would start it."""
+    entries: tuple[Entry, ...] = ()
+    files: int = 0
+    """Number of files below it."""
+
+
+class PthLine(Fact, frozen=True, kw_only=True):
+    """One line of a .pth file that is not blank or a comment."""
+
+    number: int
+    text: str
+    """At most 400 characters of it."""
+    kind: Literal["path", "import"]
+    path: str | None = None
+    exists: bool = True
+    length: int = 0
+
+
+class PthFile(Fact, frozen=True, kw_only=True):
+    """A .pth file in a site folder (https://docs.python.org/3/library/site.html)."""
+
+    path: str
+    site: int
+    owner: str | None = None
+    """Normalized name of the distribution whose RECORD lists it."""
+    lines: tuple[PthLine, ...] = ()
+    problem: str | None = None
+
+
+class Script(Fact, frozen=True, kw_only=True):
+    """A file of bin/ or Scripts/ that starts with ``#!``, or a Windows launcher that names an interpreter."""
+
+    path: str
+    interpreter: str
+    """Absolute path it runs under (``/bin/sh`` trampolines followed); a bare name for ``/usr/bin/env NAME``."""
+    exists: bool = True
+    same_prefix: bool = True
+    """The interpreter is this target's own (same file by name in the same bin folder, links followed)."""
+    prefix: str | None = None
+    """The environment that the interpreter belongs to."""
+    owner: str | None = None
+    relocatable: bool = False
+    python: bool = True
+    """The interpreter is a Python by name."""
+
+
+class PrefixRecord(Fact, frozen=True, kw_only=True):
+    """A place that names the prefix this environment was made for."""
+
+    source: Literal["pyvenv.cfg", "activate", "script", "conda"]
+    path: str
+    """The file that says it."""
+    prefix: str
+    exists: bool = False
+    same: bool = True
+    """Names the folder the target stands in, links followed."""
+
+
+class Kernel(Fact, frozen=True, kw_only=True):
+    """A Jupyter kernelspec (kernel.json)."""
+
+    name: str
+    path: str
+    argv: tuple[str, ...] = ()
+    language: str | None = None
+    exists: bool = True
+    """argv[0] is a bare name or an existing file."""
+    same_prefix: bool = True
+    prefix: str | None = None
+    of_target: bool = True
+    """In the target's share/jupyter; else the user's own."""
+    version: str | None = None
+    """X.Y of that interpreter where its path tells."""
+    problem: str | None = None
+
+
+# -------------------------------------------------------------------------------------------------------- distributions
+
+
+class DirectUrl(Fact, frozen=True, kw_only=True):
+    """direct_url.json (PEP 610). Credentials are cut from ``url``."""
+
+    url: str
+    editable: bool = False
+    vcs: str | None = None
+    commit: str | None = None
+    subdirectory: str | None = None
+    archive_hash: str | None = None
+
+
+class WheelInfo(Fact, frozen=True, kw_only=True):
+    """WHEEL of a dist-info folder."""
+
+    tags: tuple[str, ...] = ()
+    root_is_purelib: bool = True
+    generator: str | None = None
+    build: str | None = None
+
+
+class EntryPoint(Fact, frozen=True, kw_only=True):
+    """One line of entry_points.txt."""
+
+    group: str
+    name: str
+    value: str
+
+
+class RecordRow(Fact, frozen=True, kw_only=True):
+    """One row of RECORD (or installed-files.txt), path as recorded, with what is on disk where it was looked at."""
+
+    path: str
+    hash: str | None = None
+    size: int | None = None
+    actual_size: int | None = None
+    actual_hash: str | None = None
+
+
+class Record(Fact, frozen=True, kw_only=True):
+    """What RECORD says, against the tree: counts, and the rows that do not hold."""
+
+    rows: int = 0
+    missing: tuple[RecordRow, ...] = ()
+    resized: tuple[RecordRow, ...] = ()
+    rehashed: tuple[RecordRow, ...] = ()
+    """Size as recorded, content not (only with ``--deep``)."""
+    outside: tuple[str, ...] = ()
+    """Rows that point outside the prefix."""
+    malformed: tuple[str, ...] = ()
+    """Lines that are no RECORD row, at most 20, cut to 200 characters."""
+    hashed: bool = False
+    """``--deep`` has hashed the files."""
+    native: int = 0
+    """Rows that are native files."""
+
+
+class Editable(Fact, frozen=True, kw_only=True):
+    """How an editable install reaches its source."""
+
+    style: Literal["pth", "finder", "egg-link", "meta"]
+    path: str
+    """The file that does it."""
+    sources: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    """The sources that are not there."""
+    unreadable_mapping: bool = False
+
+
+class Distribution(Fact, frozen=True, kw_only=True):
+    """One metadata folder (dist-info, egg-info, egg-link, egg)."""
+
+    name: str
+    """Normalized (PEP 503)."""
+    version: str | None = None
+    site: int
+    """Index into :attr:`Snapshot.sites`."""
+    path: str
+    """Metadata folder or file, relative to its site folder."""
+    raw_name: str | None = None
+    format: Literal["dist-info", "egg-info", "egg", "egg-link"] = "dist-info"
+    problems: tuple[str, ...] = ()
+    """What is broken in the metadata, a line each, starting with the file's name."""
+    requires: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    """Provides-Extra, normalized."""
+    requires_python: str | None = None
+    metadata_version: str | None = None
+    installer: str | None = None
+    requested: bool = False
+    direct_url: DirectUrl | None = None
+    wheel: WheelInfo | None = None
+    entry_points: tuple[EntryPoint, ...] = ()
+    record: Record | None = None
+    """None when there is no RECORD (Debian, conda's noarch egg-info …)."""
+    import_names: tuple[str, ...] = ()
+    """Top-level names it provides, by RECORD or top_level.txt."""
+    editable: Editable | None = None
+    conda: str | None = None
+    """``name=version=build`` of the conda record that owns the metadata folder."""
+    system_package: str | None = None
+    """Operating-system package that owns it (dpkg), where its files tell."""
+
+
+class Owner(Fact, frozen=True, kw_only=True):
+    """One distribution's claim on a file."""
+
+    distribution: str
+    version: str | None = None
+    hash: str | None = None
+    size: int | None = None
+
+
+class SharedFile(Fact, frozen=True, kw_only=True):
+    """A path that two or more distributions of one site folder record."""
+
+    path: str
+    site: int
+    owners: tuple[Owner, ...]
+    exists: bool = True
+    actual_size: int | None = None
+    actual_hash: str | None = None
+    """In RECORD's form (``sha256=…``), taken when the owners' hashes differ."""
+    native: bool = False
+
+
+class Unowned(Fact, frozen=True, kw_only=True):
+    """An importable name at the top of a site folder that no RECORD lists."""
+
+    name: str
+    site: int
+    folder: bool = True
+    natives: int = 0
+    modules: int = 0
+    """Number of .py files below it."""
+
+
+class Leftover(Fact, frozen=True, kw_only=True):
+    """A ``~name`` file or folder of an interrupted pip run."""
+
+    path: str
+    site: int
+    name: str
+    """The name with its first letter unknown: ``umpy`` for ``~umpy``."""
+    files: int = 0
+
+
+class GeneratedCode(Fact, frozen=True, kw_only=True):
+    """A generated module that checks its runtime at import (protobuf, grpc)."""
+
+    path: str
+    site: int
+    owner: str | None
+    generator: Literal["protobuf", "protobuf-old", "grpc", "pydantic-core"]
+    version: str | None = None
+    """The version it was generated with or demands."""
+
+
+class BrokenImport(Fact, frozen=True, kw_only=True):
+    """An unguarded import, run when its module is imported, that names something which is not there."""
+
+    path: str
+    """Relative to the site folder of the importer."""
+    site: int
+    line: int
+    statement: str
+    importer: str
+    """Normalized name of the distribution the importing file belongs to."""
+    module: str
+    name: str | None = None
+    """For ``from module import name``; None when the module itself is missing."""
+    provider: str | None = None
+    """Distribution that should provide it; None for the standard library."""
+    provider_version: str | None = None
+    chain: tuple[str, ...] = ()
+    """Modules that lead from the distribution's top-level package to the file."""
+
+
+class Shadow(Fact, frozen=True, kw_only=True):
+    """A file or folder in front of the standard library or of an installed distribution on sys.path."""
+
+    name: str
+    path: str
+    where: Literal["working-directory", "project", "pythonpath", "site", "user"]
+    hides: Literal["stdlib", "distribution"]
+    distribution: str | None = None
+    importers: tuple[str, ...] = ()
+    """Modules that import the hidden one when they are imported, at most 5."""
+    importer_count: int = 0
+
+
+class NamespaceBlock(Fact, frozen=True, kw_only=True):
+    """A package folder whose ``__init__`` hides portions of the same package in later folders of sys.path."""
+
+    package: str
+    """Dotted name."""
+    blocker: str
+    """Path of the ``__init__`` file."""
+    site: int
+    hidden: tuple[str, ...] = ()
+    """Folders of the hidden portions."""
+    hidden_modules: tuple[str, ...] = ()
+    distributions: tuple[str, ...] = ()
+    """Distributions that own the hidden portions."""
+
+
+# ---------------------------------------------------------------------------------------------- shell, installers, project
+
+
+class PathCommand(Fact, frozen=True, kw_only=True):
+    """The first file of that name on PATH."""
+
+    name: str
+    path: str
+    prefix: str | None = None
+    """The environment whose interpreter it runs under."""
+    interpreter: str | None = None
+    shim: str | None = None
+    """pyenv, asdf … when the file on PATH only forwards."""
+
+
+class Shell(Fact, frozen=True, kw_only=True):
+    """The environment variables, PATH and working directory the target would be used from."""
+
+    cwd: str | None = None
+    path: tuple[str, ...] = ()
+    variables: dict[str, str] = {}
+    """Only those that rules read (PYTHON*, VIRTUAL_ENV, CONDA_*, MAMBA_*, PIP_*, UV_*, LD_*, DYLD_* …); secrets cut out."""
+    commands: tuple[PathCommand, ...] = ()
+    virtual_env_same: bool | None = None
+    """VIRTUAL_ENV names the target; None when it is not set."""
+    conda_prefix_same: bool | None = None
+    tools: dict[str, str] = {}
+    """Installers and build tools on PATH: name to path (uv, conda, mamba, micromamba, pixi, pip, gcc, cmake, cargo, nvcc …)."""
+
+
+class Setting(Fact, frozen=True, kw_only=True):
+    """One effective setting of pip or uv, with the place that it comes from."""
+
+    tool: Literal["pip", "uv"]
+    name: str
+    """As in the configuration file, with dashes: ``extra-index-url``."""
+    value: str
+    """Credentials in URLs replaced by ``****``."""
+    origin: str
+    """``/etc/pip.conf:3`` or ``variable PIP_INDEX_URL``."""
+    section: str = "global"
+    credentials: bool = False
+    """The value held a password or token."""
+    readable_by_others: bool = False
+    """It stands in a file that other users can read."""
+    overridden: bool = False
+    """A later file or a variable sets the same name for this command."""
+    outside_target: bool = False
+    """A folder setting (target, prefix, root, python …) that lies outside the target."""
+
+
+class PipState(Fact, frozen=True, kw_only=True):
+    """The target's own pip."""
+
+    present: bool = False
+    version: str | None = None
+    site: int | None = None
+    importable: bool = False
+    """``pip/__init__.py`` and ``pip/__main__.py`` and its vendored packages are there."""
+    missing: tuple[str, ...] = ()
+    """Modules of it that are gone, and stdlib modules it needs that this Python no longer has."""
+    shadowed_by: str | None = None
+    scripts: tuple[str, ...] = ()
+
+
+class BuildNeed(Fact, frozen=True, kw_only=True):
+    """Something that the project or its lock can only install by building it."""
+
+    name: str
+    requirement: str
+    source: str
+    backend: str | None = None
+    tools: tuple[str, ...] = ()
+    """Tools that building it needs: compiler, Python.h, cmake, cargo, nvcc."""
+    named: bool = False
+    """The build backend's own requirements name them."""
+
+
+class Installers(Fact, frozen=True, kw_only=True):
+    """pip and uv: state and settings (PIP rules)."""
+
+    pip: PipState = PipState()
+    settings: tuple[Setting, ...] = ()
+    config_files: tuple[str, ...] = ()
+    """Configuration files that were read, in merge order."""
+    problems: tuple[str, ...] = ()
+    """Files that could not be parsed, with where."""
+    builds: tuple[BuildNeed, ...] = ()
+    headers: bool | None = None
+    """``Python.h`` of the target's base interpreter is there."""
+
+
+class Project(Fact, frozen=True, kw_only=True):
+    """The project folder: manifests, and names that a run from there would see first."""
+
+    root: str
+    name: str | None = None
+    requires_python: str | None = None
+    requires_python_from: str | None = None
+    entries: tuple[Entry, ...] = ()
+    packages: tuple[str, ...] = ()
+    """Import names that are the project's own (its name, src/, packages of its build settings)."""
+    requirements: tuple[str, ...] = ()
+    requirement_sources: tuple[str, ...] = ()
+    locks: tuple[str, ...] = ()
+    build_requires: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+# -------------------------------------------------------------------------------------------------------------- machine
+
+
+class Cpu(Fact, frozen=True, kw_only=True):
+    """The processor."""
+
+    name: str | None = None
+    vendor: str | None = None
+    microarchitecture: str | None = None
+    """archspec's name: zen2, skylake_avx512, m1 …"""
+    level: str | None = None
+    """x86-64-v1 … x86-64-v4 by the psABI's definition."""
+    flags: tuple[str, ...] = ()
+    cores: int | None = None
+    """Physical cores."""
+    threads: int | None = None
+
+
+class Gpu(Fact, frozen=True, kw_only=True):
+    """One accelerator; filled by a later collector."""
+
+    name: str
+    vendor: str | None = None
+    architecture: str | None = None
+    memory: int | None = None
+
+
+class Limits(Fact, frozen=True, kw_only=True):
+    """What the machine, its cgroup and this session allow. Sizes in bytes."""
+
+    memory: int | None = None
+    memory_limit: int | None = None
+    cpu_quota: float | None = None
+    """Cores."""
+    affinity: int | None = None
+    open_files_soft: int | None = None
+    open_files_hard: int | None = None
+    shared_memory: int | None = None
+    disk_free: int | None = None
+    """Under the prefix."""
+
+
+class Machine(Fact, frozen=True, kw_only=True):
+    """The computer that the target is meant to run on."""
+
+    system: System = "linux"
+    machine: str = ""
+    """Of this process and of the kernel's answer; see ``native_machine`` under emulation."""
+    native_machine: str = ""
+    """What the hardware is: arm64 under Rosetta 2 or Prism."""
+    emulation: str | None = None
+    """rosetta, wow64, prism, qemu-user: what this process itself runs under."""
+    kernel: str | None = None
+    os_name: str | None = None
+    os_version: str | None = None
+    """macOS: 14.5; Windows: 10.0.22631; Linux: VERSION_ID of os-release."""
+    distribution: str | None = None
+    """ID of os-release."""
+    distribution_like: tuple[str, ...] = ()
+    libc: str | None = None
+    """``glibc 2.36``, ``musl 1.2``; None where there is none."""
+    libcs: tuple[str, ...] = ()
+    """Every C library installed there, the system's own (``libc``) first: a glibc system may have musl's loader, too."""
+    cpu: Cpu = Cpu()
+    gpus: tuple[Gpu, ...] = ()
+    limits: Limits = Limits()
+    container: str | None = None
+    wsl: bool = False
+    binfmt: tuple[str, ...] = ()
+    """Machines that qemu-user or Rosetta runs here transparently."""
+    source: str = "this machine"
+
+
+# ------------------------------------------------------------------------------------------------------------- snapshot
+
+
+class Snapshot(Fact, frozen=True, kw_only=True):
+    """Everything the rules need. See the module's text."""
+
+    schema_version: int = SCHEMA_VERSION
+    tool_version: str = ""
+    date: str
+    """Day on which it was made, ISO 8601, UTC."""
+    deep: bool = False
+    target: Target
+    interpreter: Interpreter
+    venv: VenvConfig | None = None
+    sites: tuple[Site, ...] = ()
+    distributions: tuple[Distribution, ...] = ()
+    natives: tuple[NativeFile, ...] = ()
+    shared_files: tuple[SharedFile, ...] = ()
+    unowned: tuple[Unowned, ...] = ()
+    leftovers: tuple[Leftover, ...] = ()
+    generated: tuple[GeneratedCode, ...] = ()
+    broken_imports: tuple[BrokenImport, ...] = ()
+    shadows: tuple[Shadow, ...] = ()
+    namespace_blocks: tuple[NamespaceBlock, ...] = ()
+    pth_files: tuple[PthFile, ...] = ()
+    scripts: tuple[Script, ...] = ()
+    prefix_records: tuple[PrefixRecord, ...] = ()
+    kernels: tuple[Kernel, ...] = ()
+    shell: Shell = Shell()
+    installers: Installers = Installers()
+    project: Project | None = None
+    machine: Machine = Machine()
+    gaps: tuple[Gap, ...] = ()
+
+
+def to_json(snapshot: Snapshot) -> bytes:
+    """`snapshot` as one JSON document, UTF-8, ending in a newline."""
+    return msgspec.json.encode(snapshot, order="deterministic") + b"\n"
+
+
+def from_json(data: bytes) -> Snapshot:
+    """The snapshot written by :func:`to_json`. Raises SnapshotError with one line that says where it is wrong."""
+    try:
+        version = msgspec.json.decode(data, type=_Versioned).schema_version
+        if version > SCHEMA_VERSION:
+            raise SnapshotError(f"snapshot of schema {version}; this envdoctor reads up to {SCHEMA_VERSION}")
+        return msgspec.json.decode(data, type=Snapshot)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SnapshotError(f"no snapshot: {error}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of :func:`to_json`'s document."""
+    return msgspec.json.schema(Snapshot)
+
+
+class _Versioned(msgspec.Struct):
+    schema_version: int
