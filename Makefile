@@ -1,0 +1,55 @@
+# `make help` lists the targets. Everything runs in .venv, which `make setup` makes; nothing else on the machine changes.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+JOBS   ?= auto
+SECONDS ?= 60
+
+.PHONY: help setup run check test test-real bench docs fuzz format clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## .venv with envdoctor (editable) and the tools of the dev group
+
+# Dependency groups need pip 25.1; the pip that comes with an older Python is older.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(f"error: {sys.executable} is Python {sys.version.split()[0]}; 3.10 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+run: $(READY) ## envdoctor check on TARGET (default: what envdoctor chooses, .venv in a fresh clone)
+	$(BIN)/envdoctor check $(TARGET)
+
+check: $(READY) ## ruff, formatting, mypy --strict, generated docs up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python docs/generate.py --check
+
+test: $(READY) ## all tests but those that build large environments
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not real" $(ARGS)
+
+test-real: $(READY) ## healthy sets of real distributions; SET=web,geo and PY=3.11,3.13 choose
+	ENVDOCTOR_SET="$(SET)" ENVDOCTOR_PY="$(PY)" $(BIN)/python -m pytest -m real -s tests/real $(ARGS)
+
+bench: $(READY) ## CPU, wall, memory and system calls beside pip check and uv pip check; ROUNDS=5
+	$(BIN)/python benchmarks/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+docs: $(READY) ## rule pages, command-line reference, schemas and README tables, from the code
+	$(BIN)/python docs/generate.py
+
+fuzz: $(READY) ## random damage to every parser; SECONDS=60, SEED=…
+	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+format: $(READY) ## ruff's formatting and safe fixes, in place
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## removes .venv, caches and built environments
+	rm -rf $(VENV) .work dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

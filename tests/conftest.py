@@ -1,0 +1,62 @@
+"""Shared fixtures: the command line as a subprocess, a throwaway environment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+for _folder in (str(HERE), str(HERE.parent)):
+    if _folder not in sys.path:
+        sys.path.insert(0, _folder)  # both "from builders import …" and "from tests.builders import …" work
+
+from tests.builders import Env, venv  # noqa: E402
+from tests.command import clean_shell, command  # noqa: E402
+
+Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Every envdoctor that a test starts caches in a folder of this run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> Env:
+    """A fresh, empty venv of the running Python, without pip."""
+    return venv(tmp_path / "env")
+
+
+@pytest.fixture(scope="session")
+def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
+    """Runs ``envdoctor ARGS`` in an empty folder; `env` is added to a clean shell."""
+    empty = tmp_path_factory.mktemp("empty")
+    argv = command(tmp_path_factory.mktemp("launch"))
+
+    def run(
+        *args: object,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 120,
+        stdin: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*argv, *map(str, args)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            env=clean_shell(env),
+            cwd=cwd or empty,
+            timeout=timeout,
+            input=stdin,
+            check=False,
+        )
+
+    return run
