@@ -244,6 +244,8 @@ class PthLine(Fact, frozen=True, kw_only=True):
     path: str | None = None
     exists: bool = True
     length: int = 0
+    words: tuple[str, ...] = ()
+    """Words in the whole line that start-up code rarely needs: base64, exec, subprocess, socket, urllib …"""
 
 
 class PthFile(Fact, frozen=True, kw_only=True):
@@ -525,6 +527,38 @@ class PathCommand(Fact, frozen=True, kw_only=True):
     interpreter: str | None = None
     shim: str | None = None
     """pyenv, asdf … when the file on PATH only forwards."""
+    identity: str | None = None
+    """What tells its interpreter from others: the folder of a virtual environment, else the interpreter's real path."""
+    virtual: bool = False
+    """It runs in a virtual or conda environment."""
+    interpreter_exists: bool = True
+    isolated: str | None = None
+    """``pipx`` or ``uv tool`` when it stands in an environment made for this one command."""
+
+
+class LibraryFolder(Fact, frozen=True, kw_only=True):
+    """One entry of LD_LIBRARY_PATH, DYLD_LIBRARY_PATH or the like, or one file that LD_PRELOAD names."""
+
+    variable: str
+    path: str
+    exists: bool = True
+    preload: bool = False
+    """``path`` is a library that is loaded into every process, not a folder."""
+    of_target: bool = False
+    """It is the target's own (inside the prefix, links followed)."""
+    libraries: tuple[str, ...] = ()
+    """Names of the libraries in the folder, at most 5,000."""
+
+
+class PythonHome(Fact, frozen=True, kw_only=True):
+    """The folder that PYTHONHOME names."""
+
+    path: str
+    exists: bool = True
+    versions: tuple[str, ...] = ()
+    """X.Y of every standard library below it."""
+    same: bool = False
+    """It is the installation that the target's interpreter belongs to."""
 
 
 class Shell(Fact, frozen=True, kw_only=True):
@@ -538,6 +572,8 @@ class Shell(Fact, frozen=True, kw_only=True):
     virtual_env_same: bool | None = None
     """VIRTUAL_ENV names the target; None when it is not set."""
     conda_prefix_same: bool | None = None
+    library_folders: tuple[LibraryFolder, ...] = ()
+    python_home: PythonHome | None = None
     tools: dict[str, str] = {}
     """Installers and build tools on PATH: name to path (uv, conda, mamba, micromamba, pixi, pip, gcc, cmake, cargo, nvcc …)."""
 
