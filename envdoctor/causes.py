@@ -1,0 +1,106 @@
+"""Which finding explains which: one root cause, its consequences under it.
+
+``LINKS`` is the whole knowledge: (cause, effects, how they must be related). Rules judge alone and never look at each
+other; a rule that knows its cause from its own facts sets ``caused_by`` itself, and that stands. Pure, no IO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import msgspec
+
+from envdoctor.finding import Finding
+from envdoctor.view import View
+
+Relation = Callable[[Finding, Finding], bool]
+
+
+def same_distribution(cause: Finding, effect: Finding) -> bool:
+    """Both are mainly about one distribution."""
+    return _main(cause) is not None and _main(cause) == _main(effect)
+
+
+def names_it(cause: Finding, effect: Finding) -> bool:
+    """The effect's main distribution is among the cause's subjects, or the other way round."""
+    one, other = _main(cause), _main(effect)
+    return (other is not None and other in _all(cause)) or (one is not None and one in _all(effect))
+
+
+def shares_one(cause: Finding, effect: Finding) -> bool:
+    """Some distribution is a subject of both."""
+    return not _all(cause).isdisjoint(_all(effect))
+
+
+def always(cause: Finding, effect: Finding) -> bool:
+    """The cause is about the whole environment."""
+    return True
+
+
+class Link(NamedTuple):
+    """Findings of `cause` explain findings of `effects` that are related to them as `relation` says."""
+
+    cause: str
+    effects: tuple[str, ...]
+    relation: Relation
+
+
+LINKS: tuple[Link, ...] = (
+    Link("INT001", ("INT002", "INT009", "PTH009", "PIP001", "INT004", "PTH010"), always),
+    Link("INT003", ("PTH009", "PTH010", "INT008", "PIP001"), always),
+    Link("INT004", ("ARC003", "ARC004", "PKG003", "PIP001", "PTH009", "PTH010", "INT009"), always),
+    Link("ARC001", ("ARC002", "ARC003"), always),
+    Link("PTH003", ("PTH005", "PTH006", "PKG015"), always),
+    Link("PKG009", ("PKG001", "PKG014"), names_it),
+    Link("PKG014", ("PKG001", "PKG006", "PKG007", "PKG009", "PKG012"), names_it),
+    Link("PKG005", ("PKG014", "PKG006", "PKG001", "PKG004", "PKG009"), names_it),
+    Link("PKG004", ("PKG006", "PKG007", "PKG008", "PKG002", "PKG014"), names_it),
+    Link("PKG011", ("PKG008", "PKG006", "PKG007", "PKG014"), shares_one),
+    Link("PKG008", ("PKG007", "PKG006"), shares_one),
+    Link("ARC003", ("ARC002", "ARC004", "ARC008"), same_distribution),
+    Link("PKG006", ("PKG012", "PKG013", "PIP001"), same_distribution),
+    Link("PKG010", ("PTH007",), shares_one),
+)
+
+
+def link(view: View, findings: list[Finding]) -> list[Finding]:
+    """`findings` with ``caused_by`` set where another of them is the cause. Never a circle; the first link that fits counts."""
+    by_code: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_code.setdefault(finding.code, []).append(finding)
+    cause_of: dict[str, str] = {f.fingerprint: f.caused_by for f in findings if f.caused_by}
+    for rule in LINKS:
+        for cause in by_code.get(rule.cause, ()):
+            for code in rule.effects:
+                for effect in by_code.get(code, ()):
+                    if effect.fingerprint in cause_of or not rule.relation(cause, effect):
+                        continue
+                    if not _leads_to(cause.fingerprint, effect.fingerprint, cause_of):
+                        cause_of[effect.fingerprint] = cause.fingerprint
+    present = {finding.fingerprint for finding in findings}
+    return [
+        msgspec.structs.replace(f, caused_by=cause_of[f.fingerprint] if cause_of.get(f.fingerprint) in present else None)
+        for f in findings
+    ]
+
+
+def _leads_to(start: str, goal: str, cause_of: dict[str, str]) -> bool:
+    """Following causes from `start` comes to `goal`."""
+    seen: set[str] = set()
+    at: str | None = start
+    while at is not None and at not in seen:
+        if at == goal:
+            return True
+        seen.add(at)
+        at = cause_of.get(at)
+    return False
+
+
+def _main(finding: Finding) -> str | None:
+    first = finding.subjects[0] if finding.subjects else None
+    return first.name if first and first.kind == "distribution" else None
+
+
+def _all(finding: Finding) -> frozenset[str]:
+    return frozenset(s.name for s in finding.subjects if s.kind == "distribution")

@@ -1,0 +1,144 @@
+"""The pipeline. Read this file first: target -> collect -> Snapshot -> rules -> findings -> Report.
+
+``observe`` does all reading and returns facts; ``judge`` is pure and gives the same findings for a snapshot from disk.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from envdoctor import __version__, causes
+from envdoctor.collect import Collected
+from envdoctor.finding import Finding
+from envdoctor.report import Check, FailOn, Report, Suppressed
+from envdoctor.rules import load
+from envdoctor.rules.base import Skip
+from envdoctor.select import Ignore, Selection, live, suppress
+from envdoctor.snapshot import Machine, Snapshot, text
+from envdoctor.view import View
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at, and the shell to look from. At most one of `target`, `python`, `prefix`, `name` is given.
+
+    `environ`, `cwd` and `home` default to this process's own; `project` to the project that `cwd` lies in.
+    """
+
+    target: str | None = None
+    python: str | None = None
+    prefix: str | None = None
+    name: str | None = None
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    cwd: str | None = None
+    home: str | None = None
+    project: str | None = None
+    deep: bool = False
+    probe: bool = True
+    use_cache: bool = True
+
+
+def observe(request: Request) -> Collected:
+    """The facts about a target. Raises ``target.TargetError`` when there is none."""
+    from envdoctor import config, target
+    from envdoctor.collect import collect
+    from envdoctor.collect.scene import Scene
+
+    cwd = request.cwd or _cwd()
+    home = request.home or request.environ.get("HOME") or request.environ.get("USERPROFILE") or None
+    project = request.project or config.find_project(cwd)
+    chosen = target.resolve(
+        request.target,
+        environ=request.environ,
+        cwd=cwd or "/",
+        home=home,
+        python=request.python,
+        prefix=request.prefix,
+        name=request.name,
+        project=project,
+    )
+    scene = Scene(
+        target=chosen.target,
+        prefix=chosen.prefix,
+        environ=request.environ,
+        cwd=cwd,
+        home=home,
+        project_root=project,
+        deep=request.deep,
+        probe=request.probe,
+    )
+    return collect(scene)
+
+
+def judge(
+    snapshot: Snapshot,
+    selection: Selection | None = None,
+    *,
+    machine: Machine | None = None,
+    ignores: Sequence[Ignore] = (),
+    fail_on: FailOn = "error",
+    checks: Iterable[Check] = (),
+    notes: Iterable[str] = (),
+    timings: Mapping[str, float] | None = None,
+) -> Report:
+    """The report on `snapshot`: every selected rule is asked, causes are linked, ignores applied. No IO.
+
+    `machine` judges for another computer than the snapshot's own. `checks` are those of the collectors that crashed.
+    `ignores` that match nothing or have expired (by the snapshot's date) come back as notes.
+    """
+    selection = selection or Selection.of()
+    view = View(snapshot, machine)
+    started = time.perf_counter()
+    findings: list[Finding] = []
+    outcomes: list[Check] = list(checks)
+    codes = selection.codes()
+    for code in codes:
+        found, check = _ask(code, view)
+        findings += found
+        outcomes.append(check)
+    findings = causes.link(view, _unique(findings))
+    standing, expired = live(ignores, datetime.date.fromisoformat(snapshot.date))
+    kept, suppressed, unmatched = suppress(findings, standing, codes)
+    return Report(
+        snapshot=snapshot,
+        machine=view.machine,
+        findings=tuple(sorted(kept, key=lambda f: f.sort_key)),
+        suppressed=tuple(sorted(suppressed, key=_suppressed_key)),
+        checks=tuple(sorted(outcomes, key=lambda c: c.code)),
+        notes=(*notes, *selection.notes, *expired, *unmatched),
+        fail_on=fail_on,
+        timings={**(timings or {}), "rules": time.perf_counter() - started},
+        tool_version=__version__,
+    )
+
+
+def _ask(code: str, view: View) -> tuple[list[Finding], Check]:
+    """One rule's findings. The second of the two places with a broad except: a rule that crashes spoils no other."""
+    try:
+        found = list(load(code).check(view))
+    except Skip as skip:
+        return [], Check(code, "skipped", str(skip))
+    except Exception as error:
+        return [], Check(code, "crashed", text(f"{type(error).__name__}: {error}")[:300])
+    return found, Check(code, "found" if found else "clean")
+
+
+def _unique(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings with one of each fingerprint: two rules' key clash or a rule that says a thing twice is said once."""
+    return list({finding.fingerprint: finding for finding in findings}.values())
+
+
+def _suppressed_key(item: Suppressed) -> tuple[int, str, str, str, str]:
+    return item.finding.sort_key
+
+
+def _cwd() -> str | None:
+    """The working directory, None when it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
