@@ -12,7 +12,6 @@ from typing import NamedTuple
 import msgspec
 
 from envdoctor.finding import Finding
-from envdoctor.view import View
 
 Relation = Callable[[Finding, Finding], bool]
 
@@ -33,7 +32,7 @@ def shares_one(cause: Finding, effect: Finding) -> bool:
     return not _all(cause).isdisjoint(_all(effect))
 
 
-def always(cause: Finding, effect: Finding) -> bool:
+def always(_cause: Finding, _effect: Finding) -> bool:
     """The cause is about the whole environment."""
     return True
 
@@ -64,7 +63,7 @@ LINKS: tuple[Link, ...] = (
 )
 
 
-def link(view: View, findings: list[Finding]) -> list[Finding]:
+def link(findings: list[Finding]) -> list[Finding]:
     """`findings` with ``caused_by`` set where another of them is the cause. Never a circle; the first link that fits counts."""
     by_code: dict[str, list[Finding]] = {}
     for finding in findings:

@@ -100,7 +100,7 @@ def judge(
         found, check = _ask(code, view)
         findings += found
         outcomes.append(check)
-    findings = causes.link(view, _unique(findings))
+    findings = causes.link(_unique(findings))
     standing, expired = live(ignores, datetime.date.fromisoformat(snapshot.date))
     kept, suppressed, unmatched = suppress(findings, standing, codes)
     return Report(
@@ -117,12 +117,12 @@ def judge(
 
 
 def _ask(code: str, view: View) -> tuple[list[Finding], Check]:
-    """One rule's findings. The second of the two places with a broad except: a rule that crashes spoils no other."""
+    """One rule's findings and what came of it. The second of the two places with a broad except."""
     try:
         found = list(load(code).check(view))
     except Skip as skip:
         return [], Check(code, "skipped", str(skip))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a rule that crashes spoils no other
         return [], Check(code, "crashed", text(f"{type(error).__name__}: {error}")[:300])
     return found, Check(code, "found" if found else "clean")
 

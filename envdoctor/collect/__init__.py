@@ -36,15 +36,15 @@ class _Runner:
         self.checks: list[Check] = []
         self.timings: dict[str, float] = {}
 
-    def __call__(self, name: str, function: Callable[[], T], default: T) -> T:
+    def __call__(self, name: str, function: Callable[[], T], default: Any) -> T:
         start = time.perf_counter()
         try:
             return function()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a collector that crashes spoils no other
             reason = text(f"{type(error).__name__}: {error}")[:300]
             self.scene.gap(name, self.scene.target.prefix, f"collector crashed: {reason}")
             self.checks.append(Check(f"collect.{name}", "crashed", f"{reason} ({_where(error)})"))
-            return default
+            return default  # type: ignore[no-any-return]
         finally:
             self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
@@ -79,14 +79,13 @@ def collect(scene: Scene) -> Collected:
     )
 
     run = _Runner(scene)
-    nothing: Any = None
     unknown = interpreter.Facts(Interpreter(path=text(f"{scene.bin}/python")), None, None)
     facts = run("interpreter", lambda: interpreter.collect(scene), unknown)
     sites: list[Site] = run("paths", lambda: paths.collect(scene, facts), [])
     trees: list[Tree | None] = run("tree", lambda: [_tree(scene, site) for site in sites], [None] * len(sites))
     conda_owners = run("conda", lambda: conda.metadata_owners(scene), {})
     dists = run("distributions", lambda: distributions.collect(scene, sites, trees, conda_owners), distributions.Facts())
-    natives = run("native", lambda: _natives(sites, trees, dists.owners), ())
+    natives = run("native", lambda: _natives(trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
     shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))
     snapshot = Snapshot(
@@ -114,7 +113,7 @@ def collect(scene: Scene) -> Collected:
         broken_imports=run("imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()),
         sites=run("sites", lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)), tuple(sites)),
     )
-    found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), nothing)
+    found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
     changes: dict[str, Any] = {"gaps": tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))}
     if found is not None:
         changes |= {"scripts": found.scripts, "prefix_records": found.prefix_records, "kernels": found.kernels}
@@ -134,7 +133,7 @@ def _tree(scene: Scene, site: Site) -> Tree | None:
     return tree
 
 
-def _natives(sites: list[Site], trees: list[Tree | None], owners: dict[tuple[int, str], str]) -> tuple[NativeFile, ...]:
+def _natives(trees: list[Tree | None], owners: dict[tuple[int, str], str]) -> tuple[NativeFile, ...]:
     """Header facts of all native files of the site folders."""
     from envdoctor.collect import native
 

@@ -158,13 +158,13 @@ class _Site:
             if name not in self.tree.files:
                 return None
             return Distribution(
-                name=normalize(_stem(name)[0]),
+                name=normalize(_stem(name)),
                 site=self.index,
                 path=text(name),
                 problems=("METADATA: the dist-info is not a folder",),
             )
         problems: list[str] = []
-        stem, stem_version = _stem(name)
+        stem = _stem(name)
         data = self._read(f"{name}/METADATA", problems)
         if data is None and not any(p.startswith("METADATA") for p in problems):
             problems.append("METADATA: missing")
@@ -198,14 +198,14 @@ class _Site:
             entry_points=entry_points,
             record=record,
             import_names=import_names,
-            editable=self._editable(stem, direct, paths),
+            editable=self._editable(direct, paths),
             conda=conda,
             system_package=self.system.get(self.tree.path(name)),
         )
 
     def _egg_info(self, name: str, meta: str, kind: str) -> Distribution | None:
         problems: list[str] = []
-        stem, stem_version = _stem(name)
+        stem = _stem(name)
         if meta in self.tree.folders:
             data = self._read(f"{meta}/PKG-INFO", problems)
             label = "PKG-INFO"
@@ -281,7 +281,7 @@ class _Site:
             try:
                 wanted = normalize(stem)
                 for entry in fs.names(folder):
-                    if entry.endswith(".egg-info") and normalize(_stem(entry)[0]) == wanted:
+                    if entry.endswith(".egg-info") and normalize(_stem(entry)) == wanted:
                         meta = f"{folder}/{entry}"
             except fs.Unreadable as error:
                 problems.append(f"{text(name)}: {error}")
@@ -515,7 +515,7 @@ class _Site:
         return found
 
     # --------------------------------------------------------------------------------------------------- editables
-    def _editable(self, stem: str, direct: DirectUrl | None, paths: list[str]) -> Editable | None:
+    def _editable(self, direct: DirectUrl | None, paths: list[str]) -> Editable | None:
         """How an editable install reaches its source: .pth lines, a finder's MAPPING, or only its direct_url."""
         pths = [p for p in paths if p.endswith(".pth") and "/" not in p]
         finders = [p for p in paths if "/" not in p and p.startswith("__editable__") and p.endswith("_finder.py")]
@@ -632,15 +632,10 @@ class _Site:
                         modules=sum(1 for p in below if p.endswith(".py")),
                     )
                 )
-            elif name.endswith(".py") or is_native(name):
+            elif name.endswith(".py") or name in self.natives:
+                native = name in self.natives
                 self.facts.unowned.append(
-                    Unowned(
-                        name=text(name),
-                        site=self.index,
-                        folder=False,
-                        natives=int(is_native(name)),
-                        modules=int(name.endswith(".py")),
-                    )
+                    Unowned(name=text(name), site=self.index, folder=False, natives=int(native), modules=int(not native))
                 )
 
 
@@ -703,12 +698,9 @@ def _identity(headers: dict[str, list[str]], problems: list[str], label: str, st
     return (name if name and _VALID_NAME.match(name) else stem), (version[:200] if version else None)
 
 
-def _stem(folder: str) -> tuple[str, str | None]:
-    """Name and version that a metadata folder's own name gives: ``a_b-1.0.dist-info``, ``a-1.0-py3.11.egg-info``."""
-    base = folder.rpartition(".")[0]
-    name, _, rest = base.partition("-")
-    version = rest.split("-py", 1)[0] if rest else None
-    return text(name), (text(version) if version else None)
+def _stem(folder: str) -> str:
+    """The name that a metadata folder's own name gives: ``a_b`` of ``a_b-1.0.dist-info`` and ``a_b-1.0-py3.11.egg-info``."""
+    return text(folder.rpartition(".")[0].partition("-")[0])
 
 
 def _first(headers: dict[str, list[str]], key: str) -> str | None:
