@@ -68,6 +68,8 @@ class Target(Fact, frozen=True, kw_only=True):
     """A conda base environment (root prefix)."""
     site_version: str | None = None
     """Highest X.Y with a ``lib/pythonX.Y`` folder that holds packages; None if there is no such folder."""
+    python: str | None = None
+    """The interpreter that the user named, where the prefix has several and it is not the usual one."""
 
 
 # --------------------------------------------------------------------------------------------------------- native files
