@@ -95,7 +95,7 @@ def collect(scene: Scene) -> Collected:
         target=scene.target,
         interpreter=facts.interpreter,
         venv=facts.venv,
-        distributions=tuple(dists.distributions),
+        distributions=tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
         natives=natives,
         shared_files=shared,
         unowned=tuple(dists.unowned),

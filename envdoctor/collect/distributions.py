@@ -43,6 +43,8 @@ ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
 _NAME = re.compile(r"[-_.]+")
+_FIELD = re.compile(r"(?mi)^(metadata-version|name|version|requires-dist|requires-python|provides-extra):[ \t]*(.*)$")
+"""The header fields that are used, where no field goes over more than one line."""
 _VALID_NAME = re.compile(r"^([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$")
 
 
@@ -84,7 +86,6 @@ def collect(scene: Scene, sites: list[Site], trees: list[Tree | None], conda: di
         for name in sorted(tree.top):
             collector.look(name)
         collector.finish()
-    facts.distributions.sort(key=lambda d: (d.site, d.name, d.path))
     return facts
 
 
@@ -655,12 +656,16 @@ def _headers(data: bytes, problems: list[str], label: str) -> dict[str, list[str
         problems.append(f"{label}: its headers do not end within {HEADER_LIMIT >> 20} MiB")
     try:
         decoded = head.decode("utf-8")
-        if not data.isascii():
-            data[: HEADER_LIMIT - 4].decode("utf-8", "strict") if len(data) < HEADER_LIMIT else None
+        if len(data) < HEADER_LIMIT and not data.isascii():
+            data.decode("utf-8")
     except UnicodeDecodeError as error:
         problems.append(f"{label}: not UTF-8 at byte {error.start}")
         decoded = head.decode("utf-8", "backslashreplace")
     found: dict[str, list[str]] = {}
+    if "\n " not in decoded and "\n\t" not in decoded and "\r" not in decoded:
+        for name, value in _FIELD.findall(decoded):
+            found.setdefault(name.lower(), []).append(value.rstrip()[:8000])
+        return found or ({"": []} if ":" in decoded else {})
     key = ""
     for line in decoded.split("\n"):
         line = line.rstrip("\r")
