@@ -79,6 +79,25 @@ class Remedy:
             tool = self.tool()
         return ((*self._pip("install", tool), *requirements),)
 
+    def upgrade(self, *dists: Distribution) -> tuple[Command, ...]:
+        """Commands that bring distributions to their newest version that fits, by the tool that put them there."""
+        by_tool: dict[Tool, list[str]] = {}
+        for dist in dists:
+            by_tool.setdefault(self.tool(dist), []).append((dist.conda or dist.name).split("=", 1)[0])
+        commands: list[Command] = []
+        for tool, names in by_tool.items():
+            seen = tuple(dict.fromkeys(names))
+            if tool in ("conda", "mamba", "micromamba"):
+                commands.append((tool, "update", "-p", self.prefix, *seen))
+            elif tool == "pixi":
+                commands.append(("pixi", "update", *seen))
+            elif tool == "apt":
+                packages = (dist.system_package or dist.name for dist in dists if self.tool(dist) == "apt")
+                commands.append(("apt-get", "install", "--only-upgrade", "-y", *packages))
+            else:
+                commands.append((*self._pip("install", tool), "--upgrade", *seen))
+        return tuple(commands)
+
     def reinstall(self, *dists: Distribution, deps: bool = False) -> tuple[Command, ...]:
         """Commands that put the very same versions there again, from where they came."""
         commands: list[Command] = []
@@ -141,7 +160,9 @@ class Remedy:
         commands: tuple[Command, ...]
         title = why
         wanted = sorted(
-            f"{d.name}=={d.version}" for d in self.view.of_target if d.requested and d.version and not d.direct_url and not d.conda
+            f"{d.name}=={d.version}"
+            for d in self.view.of_target
+            if d.requested and d.version and not d.direct_url and not d.conda
         )
         pins = tuple(wanted) if len(wanted) <= 12 else ()
         if self.kind in ("conda", "pixi"):

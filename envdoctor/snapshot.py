@@ -365,6 +365,10 @@ class Record(Fact, frozen=True, kw_only=True):
     """``--deep`` has hashed the files."""
     native: int = 0
     """Rows that are native files."""
+    modules: int = 0
+    """Rows of modules below importable names (.py and native files); counted only where rows are missing."""
+    modules_missing: int = 0
+    """How many of them are gone."""
 
 
 class Editable(Fact, frozen=True, kw_only=True):

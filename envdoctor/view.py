@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
@@ -77,6 +77,24 @@ class View:
         """Distributions in the target's own site folders."""
         own = {i for i, s in enumerate(self.snapshot.sites) if s.of_target}
         return tuple(d for d in self.snapshot.distributions if d.site in own)
+
+    def packager(self, dist: Distribution) -> Literal["conda", "system"] | None:
+        """Who else than a Python installer put `dist` there: conda, or the operating system's packages.
+
+        Such packagers declare dependencies in their own metadata; Requires-Dist is then what upstream wrote, which they may
+        have split, renamed or relaxed.
+        """
+        if dist.conda or dist.installer == "conda":
+            return "conda"
+        if dist.system_package or dist.installer in ("debian", "rpm", "apk", "pacman", "portage"):
+            return "system"
+        if dist.installer in ("pip", "uv") or dist.direct_url is not None:
+            return None
+        site = self.snapshot.sites[dist.site]
+        local = "/local/" in site.path
+        if site.role in ("dist-packages", "system") and not local and self.snapshot.target.kind not in ("conda", "pixi"):
+            return "system"
+        return None
 
     def site_path(self, dist: Distribution) -> str:
         """Folder that `dist` is installed in."""

@@ -462,6 +462,8 @@ class _Site:
             malformed=tuple(text(line)[:200] for line in malformed[:20]),
             hashed=self.scene.deep,
             native=len(self.natives & keys),
+            modules=sum(map(_is_module_row, keys)) if missing else 0,
+            modules_missing=sum(_is_module_row(row.path) for row in missing),
         )
 
     def _inside(self, absolute: str) -> bool:
@@ -772,6 +774,14 @@ def _egg_requires(content: str) -> tuple[list[str], list[str]]:
         else:
             requires.append(line + suffix)
     return requires, extras
+
+
+def _is_module_row(path: str) -> bool:
+    """A row of a module that an import can reach: ``pkg/mod.py``, ``mod.cpython-311-x86_64-linux-gnu.so``."""
+    if not path.endswith((".py", ".so", ".pyd")) or path.startswith("__editable__"):
+        return False
+    head, inside, _ = path.partition("/")
+    return (head if inside else head.partition(".")[0]).isidentifier()
 
 
 def _finder_mapping(data: bytes) -> list[str] | None:
