@@ -112,8 +112,15 @@ class NativeFile(Fact, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     problem: str | None = None
     """Why it is no valid file of its format: empty, truncated, not a native file (what it is instead), …"""
+    owner: str | None = None
+    """Normalized name of the distribution whose RECORD lists it."""
+    init: bool | None = None
+    """Exports ``PyInit_NAME`` for its own file name, so it is an extension module; None where it was not looked for (the
+    name carries a Python tag, or no import can reach it)."""
+    source_beside: bool = False
+    """A .py module of the same name stands beside it."""
     python_symbols: tuple[str, ...] = ()
-    """Undefined C-API symbols that only some Python builds have; read for modules whose name carries no tag."""
+    """Undefined C-API symbols that the target's interpreter does not export; read for modules whose name carries no tag."""
 
 
 # -------------------------------------------------------------------------------------------------- interpreter, folders
@@ -660,6 +667,13 @@ class Project(Fact, frozen=True, kw_only=True):
     requirement_sources: tuple[str, ...] = ()
     locks: tuple[str, ...] = ()
     build_requires: tuple[str, ...] = ()
+    build_backend: str | None = None
+    """``build-backend`` of pyproject.toml; setuptools' legacy one where a ``[build-system]`` names none."""
+    setup_py: bool = False
+    python_pin: str | None = None
+    """First word of .python-version (pyenv, uv): a version, or a name."""
+    manages: tuple[str, ...] = ()
+    """Tools with a table of their own in pyproject.toml: uv, poetry, pdm, pixi, hatch, conda-lock."""
     problems: tuple[str, ...] = ()
 
 
