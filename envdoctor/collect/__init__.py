@@ -85,7 +85,7 @@ def collect(scene: Scene) -> Collected:
     trees: list[Tree | None] = run("tree", lambda: [_tree(scene, site) for site in sites], [None] * len(sites))
     conda_owners = run("conda", lambda: conda.metadata_owners(scene), {})
     dists = run("distributions", lambda: distributions.collect(scene, sites, trees, conda_owners), distributions.Facts())
-    natives = run("native", lambda: _natives(trees, dists.owners), ())
+    natives = run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
     shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))
     snapshot = Snapshot(
@@ -133,14 +133,17 @@ def _tree(scene: Scene, site: Site) -> Tree | None:
     return tree
 
 
-def _natives(trees: list[Tree | None], owners: dict[tuple[int, str], str]) -> tuple[NativeFile, ...]:
+def _natives(
+    scene: Scene, python: Interpreter, trees: list[Tree | None], owners: dict[tuple[int, str], str]
+) -> tuple[NativeFile, ...]:
     """Header facts of all native files of the site folders."""
     from envdoctor.collect import native
 
+    symbols = native.PythonSymbols(scene.rooted(binary.path) for binary in (python.binary, python.libpython) if binary)
     found: list[NativeFile] = []
     for index, tree in enumerate(trees):
         if tree is not None:
-            found += native.read_all(tree.root, tree.natives, folder=index, owners=owners)
+            found += native.read_all(tree.root, tree.natives, folder=index, owners=owners, modules=tree.files, python=symbols)
     return tuple(found)
 
 

@@ -1,0 +1,218 @@
+"""Header facts of native files: ELF, Mach-O, PE, and what stands there when it is none of them.
+
+A file costs one open, a stat, and three or four short reads; nothing is read whole. What a file claims about itself may be a
+lie, so every table is bounded, every offset checked, and whatever does not make sense becomes
+:attr:`~envdoctor.snapshot.NativeFile.problem`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+from envdoctor.collect import files
+from envdoctor.collect.native import macho
+from envdoctor.collect.native.elf import MAGIC as ELF_MAGIC
+from envdoctor.collect.native.elf import Elf
+from envdoctor.collect.native.macho import MachO
+from envdoctor.collect.native.pe import Pe
+from envdoctor.extensions import module_of
+from envdoctor.snapshot import NativeFile, Slice, text
+
+HEAD = 4096
+"""Bytes of the first read: they hold the program headers of nearly every ELF file and the load commands of most others."""
+
+_BAD = (struct.error, ValueError, IndexError, OverflowError, OSError)
+"""What reading a file that lies, shrinks or fails under the hand can raise."""
+
+
+class PythonSymbols:
+    """The C-API names that the target's interpreter exports, read from its binary or libpython when first asked."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = tuple(dict.fromkeys(paths))
+        self._names: frozenset[bytes] | None = None
+
+    @property
+    def names(self) -> frozenset[bytes]:
+        """Exported names that begin with ``Py`` or ``_Py``; empty where no file could be read."""
+        if self._names is None:
+            found: set[bytes] = set()
+            for path in self._paths:
+                found.update(name for name in exported_symbols(path) if name.startswith((b"Py", b"_Py")))
+            self._names = frozenset(found)
+        return self._names
+
+
+def read(
+    path: str,
+    *,
+    folder: int = -1,
+    rel: str | None = None,
+    owner: str | None = None,
+    source_beside: bool = False,
+    python: PythonSymbols | None = None,
+) -> NativeFile:
+    """Header facts of the file at `path`. Bad content is a problem in the result, never an error.
+
+    `rel` is the path relative to site folder number `folder` under which the fact is filed (default: `path`). `owner` is the
+    distribution that it belongs to, `source_beside` is passed on. With `python`, extension modules without a tag in their
+    name are asked for C-API symbols that this interpreter lacks.
+    """
+    name = text(rel if rel is not None else path)
+    try:
+        fd, info = files.open_regular(path)
+    except files.Unreadable as error:
+        return NativeFile(path=name, folder=folder, owner=owner, kind="other", problem=f"cannot be read: {error}")
+    size = info.st_size
+    try:
+        head = os.pread(fd, HEAD, 0)
+        magic = head[:4]
+        problem: str | None
+        kind: Literal["library", "executable", "object", "other"]
+        form: Literal["elf", "macho", "pe", "unknown"]
+        slices: tuple[Slice, ...]
+        image: Elf | MachO | Pe
+        if magic == ELF_MAGIC:
+            image = Elf(fd, head, size)
+            form = "elf"
+            slices = (image.slice,) if image.slice else ()
+        elif magic in macho.THIN or (magic in macho.FAT and _is_fat(head)):
+            image = MachO(fd, head, size)
+            form, slices = "macho", image.slices
+        elif magic[:2] == b"MZ":
+            image = Pe(fd, head, size)
+            form = "pe"
+            slices = (image.slice,) if image.slice else ()
+        else:
+            kind, problem = _not_native(head, size)
+            return NativeFile(path=name, folder=folder, owner=owner, size=size, kind=kind, problem=problem)
+        kind, problem = image.kind, image.problem
+        init: bool | None = None
+        missing: tuple[str, ...] = ()
+        if kind == "library" and rel is not None:
+            module = module_of(rel)
+            if module is not None and module[1].family == "none":
+                init = image.exports(_init_name(module[1].stem))
+                if init and python is not None and isinstance(image, Elf):
+                    missing = _missing(image, python)
+        return NativeFile(
+            path=name,
+            folder=folder,
+            owner=owner,
+            size=size,
+            format=form,
+            kind=kind,
+            slices=slices,
+            problem=problem,
+            init=init,
+            source_beside=source_beside,
+            python_symbols=missing,
+        )
+    except _BAD as error:
+        reason = str(files.unreadable(error)) if isinstance(error, OSError) else "headers that make no sense"
+        return NativeFile(path=name, folder=folder, owner=owner, size=size, kind="other", problem=reason)
+    finally:
+        os.close(fd)
+
+
+def read_all(
+    root: str,
+    paths: Iterable[str],
+    *,
+    folder: int,
+    owners: Mapping[tuple[int, str], str],
+    modules: Mapping[str, int] | None = None,
+    python: PythonSymbols | None = None,
+) -> list[NativeFile]:
+    """:func:`read` for all `paths` below `root`, in their order.
+
+    `owners` maps (site folder, path) to the distribution; `modules` holds the paths of all files of the folder, for
+    ``source_beside``.
+    """
+    found = []
+    for rel in paths:
+        beside = False
+        if modules is not None:
+            package, slash, name = rel.rpartition("/")
+            beside = f"{package}{slash}{name.partition('.')[0]}.py" in modules
+        owner = owners.get((folder, rel))
+        found.append(read(f"{root}/{rel}", folder=folder, rel=rel, owner=owner, source_beside=beside, python=python))
+    return found
+
+
+def exported_symbols(path: str) -> set[bytes]:
+    """Names of the dynamic symbols that a library or program defines; empty for what cannot be read."""
+    try:
+        fd, info = files.open_regular(path)
+    except files.Unreadable:
+        return set()
+    try:
+        head = os.pread(fd, HEAD, 0)
+        if head[:4] == ELF_MAGIC:
+            return Elf(fd, head, info.st_size).exported()
+        if head[:4] in macho.THIN or (head[:4] in macho.FAT and _is_fat(head)):
+            image = MachO(fd, head, info.st_size)
+            return {name for part in image.parts[:1] for name in image.symbols(part)[1]}
+    except _BAD:
+        pass
+    finally:
+        os.close(fd)
+    return set()
+
+
+def _missing(image: Elf, python: PythonSymbols) -> tuple[str, ...]:
+    """Strong undefined C-API symbols of known Pythons that this one does not export."""
+    from envdoctor.data.python_symbols import SYMBOLS
+
+    undefined = {name for name in image.undefined(image.string_table()) if name.startswith((b"Py", b"_Py"))}
+    suspects = {name for name in undefined if name.decode("ascii", "replace") in SYMBOLS}
+    if not suspects or not python.names:
+        return ()
+    return tuple(sorted(name.decode("ascii", "replace") for name in suspects - python.names))
+
+
+def _init_name(stem: str) -> bytes:
+    """The initialisation function of a module (PEP 489)."""
+    if stem.isascii():
+        return b"PyInit_" + stem.encode()
+    return b"PyInitU_" + stem.encode("punycode").replace(b"-", b"_")
+
+
+def _is_fat(head: bytes) -> bool:
+    """A fat Mach-O file and no Java class: the count of slices is small, and the first CPU type is one."""
+    count = int.from_bytes(head[4:8], "big")
+    return 0 < count <= macho.MAX_SLICES
+
+
+def _not_native(head: bytes, size: int) -> tuple[Literal["object", "other"], str]:
+    """What a file is that bears a native file's name and none of their magic numbers."""
+    if size == 0:
+        return "other", "empty"
+    if not head.strip(b"\0"):
+        return "other", "filled with zero bytes" if size <= HEAD else f"begins with {len(head)} zero bytes"
+    if head.startswith(b"version https://git-lfs"):
+        return "other", "a git-lfs pointer: the file itself was never fetched"
+    if head.startswith((b"!<arch>\n", b"!<thin>\n")):
+        return "object", "a static archive"
+    if head.startswith(b"\xca\xfe\xba\xbe"):
+        return "other", "a Java class file"
+    if head.startswith(b"PK\x03\x04"):
+        return "other", "a zip archive"
+    if head.startswith(b"\x1f\x8b"):
+        return "other", "gzip-compressed data"
+    if head.startswith(b"BC\xc0\xde"):
+        return "object", "LLVM bitcode"
+    start = head[:1024]
+    if b"\0" not in start:
+        if b"GNU ld script" in start or re.search(rb"^\s*(INPUT|GROUP)\s*\(", start, re.MULTILINE):
+            return "other", "a linker script in text form"
+        lower = start.lstrip().lower()
+        if lower.startswith((b"<!doctype", b"<html", b"<?xml")):
+            return "other", "a web page or XML text"
+        if sum(byte >= 32 or byte in (9, 10, 13) for byte in start) > 0.95 * len(start):
+            return "other", "a text file"
+    return "other", "not a native file"
