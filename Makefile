@@ -38,7 +38,7 @@ test-real: $(READY) ## healthy sets of real distributions; SET=web,geo and PY=3.
 	ENVDOCTOR_SET="$(SET)" ENVDOCTOR_PY="$(PY)" $(BIN)/python -m pytest -m real -s tests/real $(ARGS)
 
 bench: $(READY) ## CPU, wall, memory and system calls beside pip check and uv pip check; ROUNDS=5
-	$(BIN)/python benchmarks/bench.py $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+	$(BIN)/python -m benchmarks.bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 docs: $(READY) ## rule pages, command-line reference, schemas and README tables, from the code
 	$(BIN)/python docs/generate.py
