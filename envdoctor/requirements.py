@@ -64,6 +64,12 @@ class Edge(NamedTuple):
         """What is asked for, without the marker: ``beta-lib[fast]>=2``."""
         return spell(self.name, self.extras, self.specifier, self.url)
 
+    @property
+    def asker(self) -> str:
+        """The parent as people name it: ``alpha 1.0``, ``alpha[fast] 1.0`` where its extra asks."""
+        extra = f"[{self.via_extra}]" if self.via_extra else ""
+        return f"{self.parent.name}{extra} {self.parent.version or ''}".rstrip()
+
 
 class Closure:
     """Every active requirement edge of an environment.
@@ -192,6 +198,39 @@ class Closure:
 
 def _unreadable(parent: Distribution, text: str, via: str | None) -> Edge:
     return Edge(parent, text, "", (), "", via, None, "unreadable")
+
+
+def binding(view: View, edge: Edge) -> bool:
+    """The edge must hold for the target to work: its parent is the target's own, and a Python installer put it there.
+
+    What conda or the operating system packaged follows that packager's metadata, which may have split or renamed what
+    Requires-Dist names; what stands in the base of a ``--system-site-packages`` environment is not the target's to mend.
+    """
+    return view.snapshot.sites[edge.parent.site].of_target and view.packager(edge.parent) is None
+
+
+def askers(edges: Iterable[Edge], limit: int = 3) -> str:
+    """The parents of `edges` for a sentence: ``alpha 1.0``, ``alpha 1.0 and beta 2.0``, ``alpha 1.0, beta 2.0 and 7 more``."""
+    names = list(dict.fromkeys(edge.asker for edge in edges))
+    if len(names) > limit + 1:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def evidence_of(view: View, edges: Iterable[Edge], limit: int = 5) -> list[str]:
+    """Where each of `edges` is written, a line each, at most `limit` and a count of the rest."""
+    lines: list[str] = []
+    edges = list(edges)
+    for edge in edges[:limit]:
+        file = {"dist-info": "/METADATA", "egg": "/EGG-INFO", "egg-info": "", "egg-link": ""}[edge.parent.format]
+        line = f"{view.in_site(edge.parent.site, edge.parent.path)}{file}: {edge.text}"
+        if edge.via_extra:
+            who = view.closure.askers(edge.parent.name, edge.via_extra)
+            line += f" (extra {edge.via_extra} is asked for by {', '.join(who[:3])}{' and others' if len(who) > 3 else ''})"
+        lines.append(line)
+    if len(edges) > limit:
+        lines.append(f"and {len(edges) - limit} more")
+    return lines
 
 
 # ------------------------------------------------------------------------------------------------------------- requirements
@@ -485,9 +524,8 @@ def _candidates(specifiers: Iterable[str]) -> Iterable[str]:
             seen[str(version)] = None
             epoch = f"{version.epoch}!" if version.epoch else ""
             release = version.release
-            seen[
-                f"{version}.post1" if version.post is None and version.local is None and version.dev is None else str(version)
-            ] = None
+            if version.post is None and version.local is None and version.dev is None:
+                seen[f"{version}.post1"] = None
             for end in range(1, len(release) + 1):
                 head = release[:end]
                 texts = [(*head[:-1], head[-1] + 1), (*head, 0, 0, 1), (*head, 999_999)]

@@ -100,6 +100,10 @@ class View:
         """Folder that `dist` is installed in."""
         return self.snapshot.sites[dist.site].path
 
+    def site_path_of(self, site: int) -> str:
+        """Path of a site folder, by index."""
+        return self.snapshot.sites[site].path
+
     # --------------------------------------------------------------------------------------------------- interpreter
     @cached_property
     def python_version(self) -> Version | None:

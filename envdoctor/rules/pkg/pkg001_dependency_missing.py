@@ -1,0 +1,110 @@
+"""An active dependency of an installed distribution is not installed.
+
+## Why it matters
+The distribution was written to find the other one. What imports it fails with `ModuleNotFoundError`, at once or when the
+part that needs it is first used.
+
+## How it is found
+Every `Requires-Dist` of every distribution that counts (the first of its name on sys.path) is followed as the installer
+would follow it: markers are evaluated for the target's Python and the machine, and `a[b]` makes the requirements of a's
+extra b active, through any depth. One finding for each distribution that is missing, whoever asks for it.
+
+## Look-alikes that are fine
+Requirements of extras that nobody asked for; markers of another platform or Python; an extra that the installed version
+does not declare (installers only warn); environments without pip or setuptools that nothing requires. What only
+distributions of conda or of the operating system ask for is a warning: their own metadata decides, and they split and
+rename what upstream names (Debian's PyGObject without pycairo). So is what only the base of a `--system-site-packages`
+environment asks for.
+
+## How to fix
+Install it, with the specifiers of all that ask for it.
+
+## Example
+`alpha 1.0 needs beta-lib>=2, which is not installed`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envdoctor.finding import Finding, Fix, Subject
+from envdoctor.requirements import Edge, askers, binding, combine, evidence_of, satisfiable, spell
+from envdoctor.rules.base import Rule, Skip
+from envdoctor.view import View, normalize
+
+RULE = Rule("PKG001", "dependency-missing", "error", reads=("distributions", "interpreter", "sites", "gaps"))
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each distribution that is asked for and absent."""
+    for _, site in view.active_sites:
+        if not site.readable:
+            raise Skip(f"{view.inside(site.path)} cannot be read, so what is missing cannot be told")
+    unopened = _zipped_eggs(view)
+    for name, edges in view.closure.missing.items():
+        if name in unopened:
+            continue
+        firm = [edge for edge in edges if binding(view, edge)]
+        if not firm and _provided_otherwise(view, name):
+            continue
+        specifiers = [edge.specifier for edge in edges]
+        extras = {extra for edge in edges for extra in edge.extras}
+        url = next((edge.url for edge in edges if edge.url), None)
+        wanted = spell(name, (), combine(specifiers))
+        one = len({edge.parent.name for edge in edges}) == 1
+        # Those that must be satisfied are named first.
+        ordered = sorted(edges, key=lambda edge: (edge not in firm, edge.parent.name))
+        subject = Subject("distribution", name)
+        requirers = sorted({view.distribution(edge.parent) for edge in edges}, key=lambda s: (s.name, s.path or ""))
+        agree = satisfiable(specifiers)
+        notes = evidence_of(view, ordered)
+        if not firm:
+            notes.append("only distributions that conda, the operating system or the base environment brought ask for it")
+        yield RULE.finding(
+            f"{askers(ordered)} {'needs' if one else 'need'} {wanted if agree else name}, which is not installed",
+            [subject, *requirers],
+            evidence=notes,
+            fixes=_fixes(view, name, extras, specifiers, url, ordered, agree=agree),
+            severity="error" if firm else "warning",
+            confidence="certain" if firm else "likely",
+        )
+
+
+def _fixes(
+    view: View, name: str, extras: set[str], specifiers: list[str], url: str | None, edges: list[Edge], *, agree: bool
+) -> Iterator[Fix]:
+    remedy = view.remedy
+    parent = edges[0].parent
+    if agree:
+        wanted = spell(name, extras, combine(specifiers), url)
+        yield remedy.fix(
+            f"Install {wanted}", remedy.install(wanted, dist=parent), RULE.code, safety=remedy.safety("safe", parent)
+        )
+        return
+    asked = "; ".join(dict.fromkeys(f"{edge.asker} asks for {edge.specifier}" for edge in edges if edge.specifier))
+    parents = list({edge.parent.name: edge.parent for edge in edges if edge.specifier}.values())
+    yield remedy.manual(
+        f"No version of {name} suits all: {asked}. Upgrade those that can be upgraded, together with {name}",
+        RULE.code,
+        commands=remedy.upgrade(*parents),
+    )
+
+
+def _provided_otherwise(view: View, name: str) -> bool:
+    """A package of that very name stands there without metadata, as conda and Debian packages may."""
+    module = name.replace("-", "_")
+    return any(
+        entry.type in ("file", "folder", "link") and normalize(entry.name.partition(".")[0]).replace("-", "_") == module
+        for _, site in view.active_sites
+        for entry in site.entries
+        if not entry.name.endswith((".dist-info", ".egg-info", ".libs"))
+    )
+
+
+def _zipped_eggs(view: View) -> frozenset[str]:
+    """Names of zipped eggs, which are not opened: they are installed, though nothing is known about them."""
+    return frozenset(
+        normalize(gap.subject.replace("\\", "/").rpartition("/")[2].partition("-")[0])
+        for gap in view.snapshot.gaps
+        if gap.collector == "distributions" and gap.subject.endswith(".egg")
+    )

@@ -1,0 +1,178 @@
+"""A distribution is installed more than once.
+
+## Why it matters
+Two metadata folders in one site folder describe one set of files: one of them lies. Which one answers
+`importlib.metadata.version` depends on the order of the directory listing; an uninstall removes one, and the next install
+says that the requirement is already satisfied. Across folders of sys.path the first hides the others, and which is first
+may change with the shell.
+
+## How it is found
+Metadata folders of one normalized name, by site folder and along sys.path.
+
+## Look-alikes that are fine
+An editable install and the `.egg-info` of its own source folder are one install; so are two metadata folders that one
+conda record or one package of the operating system brought. Two folders that agree about the version are a warning. A
+distribution of the target that overrides one of the base, in a `--system-site-packages` environment, is what that option
+is for: info.
+
+## How to fix
+Delete the metadata that does not match the files, and install the remaining one again.
+
+## Example
+`alpha is installed twice in lib/python3.11/site-packages: 1.0 and 2.0`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import unquote, urlsplit
+
+from packaging.version import Version
+
+from envdoctor.finding import Finding, Fix, Severity
+from envdoctor.rules.base import Rule
+from envdoctor.snapshot import Distribution
+from envdoctor.view import View, version_of
+
+RULE = Rule("PKG004", "duplicate-distribution", "error", reads=("distributions", "sites"))
+
+_NONE = Version("0.dev0")
+"""Sorts in front of every real version."""
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each name with more than one installation."""
+    for name, all_of_name in sorted(view.by_name.items()):
+        if len(all_of_name) < 2:
+            continue
+        dists = _installs(view, all_of_name)
+        if len(dists) < 2:
+            continue
+        by_site: dict[int, list[Distribution]] = {}
+        for dist in dists:
+            by_site.setdefault(dist.site, []).append(dist)
+        crowded = [group for group in by_site.values() if len(group) > 1]
+        if crowded:
+            yield _in_one_folder(view, name, crowded)
+        else:
+            yield _across_folders(view, name, dists)
+
+
+def _installs(view: View, dists: Sequence[Distribution]) -> list[Distribution]:
+    """`dists` without those that belong to another one's install: an editable's own source, one packager's pair."""
+    sources = {folder for dist in dists for folder in _source_folders(dist)}
+    kept: list[Distribution] = []
+    packages: set[tuple[int, str]] = set()
+    for dist in dists:
+        folder = view.site_path(dist).rstrip("/\\")
+        if dist.format == "egg-info" and len(dists) > 1 and sources and _is_source(folder, sources):
+            continue
+        package = dist.conda or dist.system_package
+        if package is not None:
+            if (dist.site, package) in packages:
+                continue
+            packages.add((dist.site, package))
+        kept.append(dist)
+    return kept
+
+
+def _source_folders(dist: Distribution) -> Iterator[str]:
+    if dist.editable is not None:
+        for source in dist.editable.sources:
+            yield source.rstrip("/\\")
+    if dist.direct_url is not None and dist.direct_url.editable:
+        yield unquote(urlsplit(dist.direct_url.url).path).rstrip("/")
+
+
+def _is_source(folder: str, sources: set[str]) -> bool:
+    """`folder` is a source folder, its src/ folder, or holds a package that a finder maps."""
+    return any(folder == s or s.startswith(folder + "/") or folder.startswith(s + "/") for s in sources)
+
+
+def _in_one_folder(view: View, name: str, groups: list[list[Distribution]]) -> Finding:
+    dists = [dist for group in groups for dist in group]
+    site = view.inside(view.site_path(dists[0]))
+    versions = [dist.version or "no version" for dist in dists]
+    differ = any(len({_key(dist) for dist in group}) > 1 for group in groups)
+    own = any(view.snapshot.sites[dist.site].of_target for dist in dists)
+    severity: Severity = "error" if differ and own else "warning"
+    said = " and ".join(sorted(set(versions), key=_order)) if differ else f"both {versions[0]}"
+    return RULE.finding(
+        f"{name} is installed {_times(len(dists))} in {site}: {said}",
+        [view.distribution(dist) for dist in sorted(dists, key=lambda d: (d.site, d.path))],
+        evidence=[_line(view, dist) for dist in dists],
+        fixes=_one_folder_fixes(view, groups),
+        severity=severity,
+    )
+
+
+def _one_folder_fixes(view: View, groups: list[list[Distribution]]) -> Iterator[Fix]:
+    remedy = view.remedy
+    for group in groups:
+        best = max(group, key=_fits)
+        rest = [dist for dist in group if dist is not best]
+        sure = _fits(best)[:2] > max(_fits(dist)[:2] for dist in rest)
+        label = f"{best.name} {best.version}" if best.version else best.name
+        why = "whose files are there" if sure else "the newest, as the files do not tell which is right"
+        paths = (f"{view.site_path(dist)}/{dist.path}" for dist in rest)
+        yield remedy.fix(
+            f"Delete the other metadata and install {label} again ({why})",
+            (*remedy.delete(*paths), *remedy.reinstall(best)),
+            RULE.code,
+            "PKG006",
+            safety=remedy.safety("safe" if sure else "unsafe", best),
+        )
+
+
+def _across_folders(view: View, name: str, dists: list[Distribution]) -> Finding:
+    first = view.effective[name]
+    rest = [dist for dist in dists if dist.site != first.site]
+    sites = view.snapshot.sites
+    overrides = sites[first.site].of_target and not any(sites[dist.site].of_target for dist in rest)
+    designed = overrides and all(sites[dist.site].role not in ("user", "pythonpath") for dist in rest)
+    hidden = ", ".join(f"{dist.version or 'no version'} in {view.inside(sites[dist.site].path)}" for dist in rest)
+    remedy = view.remedy
+    where = view.inside(sites[first.site].path)
+    title = (
+        f"Nothing to do where {name} is meant to override that of the base environment"
+        if designed
+        else f"Keep one of them: remove {name} from {where}, or take one of the folders off sys.path"
+    )
+    # `uninstall` takes the first on sys.path, as the interpreter does.
+    removable = sites[first.site].of_target and sites[first.site].role not in ("pythonpath", "pth") and not designed
+    fixes = [remedy.manual(title, RULE.code, commands=remedy.uninstall(first) if removable else ())]
+    return RULE.finding(
+        f"{name} {first.version or ''} in {view.inside(sites[first.site].path)} hides {hidden}".replace("  ", " "),
+        [view.distribution(first), *(view.distribution(dist) for dist in rest)],
+        evidence=[_line(view, dist) for dist in (first, *rest)],
+        fixes=fixes,
+        severity="info" if designed else "warning",
+    )
+
+
+def _fits(dist: Distribution) -> tuple[bool, float, Version]:
+    """How well the metadata matches the files: it has a version, fewest broken rows of RECORD, the newest."""
+    record = dist.record
+    broken = len(record.missing) + len(record.resized) + len(record.rehashed) if record else 0
+    share = -broken / max(record.rows, 1) if record else -1.0
+    return dist.version is not None, share, version_of(dist.version or "") or _NONE
+
+
+def _key(dist: Distribution) -> object:
+    """What two versions are compared by."""
+    return version_of(dist.version or "") or dist.version
+
+
+def _order(text: str) -> tuple[Version, str]:
+    return version_of(text) or _NONE, text
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"
+
+
+def _line(view: View, dist: Distribution) -> str:
+    record = dist.record
+    broken = len(record.missing) + len(record.resized) if record else 0
+    state = f"; {broken} of {record.rows} recorded files are missing or altered" if record and broken else ""
+    return f"{view.in_site(dist.site, dist.path)}: {dist.version or 'no version'}{state}"

@@ -1,0 +1,105 @@
+"""The metadata of an installed distribution cannot be read, or says something that is not valid.
+
+## Why it matters
+Installers, `importlib.metadata` and entry points work with these files. Without a readable METADATA a distribution has
+version None: pip skips it or stops, plugins are not found, packages that ask for their own version fail at import. Without
+RECORD pip can neither upgrade nor uninstall it.
+
+## How it is found
+METADATA or PKG-INFO: missing, empty, not UTF-8, without valid Name and Version (PEP 440), or naming another distribution
+than its folder. RECORD: unreadable, or lines that are no rows; absent although pip or uv installed the distribution. WHEEL,
+direct_url.json and entry_points.txt: unreadable. `Requires-Dist` and `Requires-Python`: not PEP 508 or PEP 440. The rest of
+the check goes on with what can be read.
+
+## Look-alikes that are fine
+Distributions of conda or the operating system without RECORD; `.egg-info` files; an editable's `.egg-link` whose source is
+gone (PKG010). What other tools only warn about (a requirement or a direct_url.json that cannot be parsed, a name that
+differs from the folder's, a RECORD that is not there) is a warning; so are versions that an operating system's packager
+made up, such as `0.23ubuntu1`.
+
+## How to fix
+Install the distribution again.
+
+## Example
+`the metadata of numpy is broken: METADATA: empty or without a single field`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envdoctor.finding import Finding, Severity
+from envdoctor.requirements import satisfies
+from envdoctor.rules.base import Rule
+from envdoctor.snapshot import Distribution
+from envdoctor.view import View, specifier_of, version_of
+
+RULE = Rule("PKG009", "metadata-broken", "error", reads=("distributions", "sites", "leftovers"))
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each distribution whose metadata has a problem, naming all of them."""
+    unreadable: dict[tuple[int, str], list[str]] = {}
+    for edge in view.closure.edges:
+        if edge.status == "unreadable":
+            texts = unreadable.setdefault((edge.parent.site, edge.parent.path), [])
+            if edge.text not in texts:
+                texts.append(edge.text)
+    for name in sorted(view.by_name):
+        for dist in view.by_name[name]:
+            severe, mild = _problems(view, dist, unreadable.get((dist.site, dist.path), []))
+            if not severe and not mild:
+                continue
+            own = view.snapshot.sites[dist.site].of_target and view.packager(dist) != "system"
+            severity: Severity = "error" if severe and own else "warning"
+            problems = [*severe, *mild]
+            more = f", and {len(problems) - 1} more" if len(problems) > 1 else ""
+            same = [d for d in view.by_name[name] if d.site == dist.site]
+            remedy = view.remedy
+            if dist.version is None and len(same) > 1:
+                fix = remedy.fix(
+                    f"Delete this metadata folder; {name} has another one",
+                    remedy.delete(f"{view.site_path(dist)}/{dist.path}"),
+                    RULE.code,
+                    "PKG004",
+                    safety=remedy.safety("unsafe", dist),
+                )
+            else:
+                fix = remedy.fix(f"Install {name} again", remedy.reinstall(dist), RULE.code, safety=remedy.safety("safe", dist))
+            yield RULE.finding(
+                f"the metadata of {name} {dist.version or ''} is broken: ".replace("  ", " ").replace(" :", ":")
+                + f"{problems[0]}{more}",
+                [view.distribution(dist)],
+                evidence=[f"{view.in_site(dist.site, dist.path)}: {problem}" for problem in problems[:12]],
+                fixes=[fix],
+                severity=severity,
+                key=f"distribution:{name}" + (f":{dist.version}" if len(same) > 1 else ""),
+            )
+
+
+def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[list[str], list[str]]:
+    """What makes the metadata useless, and what only makes it doubtful."""
+    severe: list[str] = []
+    mild: list[str] = []
+    for problem in dist.problems:
+        label = problem.partition(":")[0]
+        head = label in ("METADATA", "PKG-INFO", "RECORD") or label.endswith((".egg-info", ".egg-link"))
+        (severe if head and "differs from the folder's" not in problem else mild).append(problem)
+    metadata = "METADATA" if dist.format == "dist-info" else "PKG-INFO"
+    if dist.version is not None and version_of(dist.version) is None:
+        severe.append(f"{metadata}: Version {dist.version[:80]!r} is not valid (PEP 440)")
+    record = dist.record
+    if record is not None and record.malformed and not any(p.startswith("RECORD") for p in severe):
+        mild.append(f"RECORD: {len(record.malformed)} lines are no rows, such as {record.malformed[0][:80]!r}")
+    if (
+        record is None
+        and dist.format == "dist-info"
+        and dist.installer in ("pip", "uv")
+        and view.packager(dist) is None
+        and not any(p.startswith("RECORD") for p in severe)
+    ):
+        mild.append(f"RECORD: missing, so {dist.installer} cannot upgrade or uninstall it")
+    if dist.requires_python and specifier_of(dist.requires_python) is None and satisfies("3", dist.requires_python) is None:
+        mild.append(f"{metadata}: Requires-Python {dist.requires_python[:80]!r} is not valid (PEP 440)")
+    mild += [f"{metadata}: Requires-Dist {text[:200]!r} is not valid (PEP 508)" for text in unreadable[:10]]
+    return severe, mild
