@@ -1,0 +1,102 @@
+"""``envdoctor check``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from envdoctor.cli import options
+
+
+@click.command()
+@options.target
+@options.judged
+@options.selection
+@click.option("--fail-on", type=click.Choice(options.FAIL_ON), help="Exit with 1 from this severity on (default: error).")
+@click.option(
+    "--format", "formats", multiple=True, metavar="F[=FILE]", help="terminal or json; repeatable with =FILE (default: terminal)."
+)
+@click.option("--output", metavar="FILE", help="Write the report to this file instead of stdout.")
+@options.facts
+@click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
+@click.option("--write-baseline", metavar="FILE", help="Write all findings to this file, to be known from now on.")
+@options.screen
+def check(formats: tuple[str, ...], output: str | None, write_baseline: str | None, **given: Any) -> int:
+    """Inspect an environment and report what is wrong with it.
+
+    TARGET is a prefix folder, an interpreter, or the name of a conda or mamba environment. Without one: $VIRTUAL_ENV, else
+    $CONDA_PREFIX, else .venv in the project, else the python that PATH finds. Nothing of it is run, nothing is changed.
+
+    Exit code: 0 nothing at or above --fail-on, 1 something, 2 envdoctor could not do its job, 130 interrupted.
+    """
+    import os
+
+    from envdoctor.cli import files, tell
+    from envdoctor.cli.session import Session, read_bytes
+
+    session = Session(given)
+    wanted = files.outputs(formats or session.settings.format or (), output)
+    if write_baseline is not None:
+        files.writable(write_baseline)
+    known = session.value("baseline")
+    if known is not None and session.options.get("baseline") is None and write_baseline and not os.path.exists(known):
+        known = None
+    data = read_bytes(known, "--baseline") if known is not None else None
+    if data is not None:
+        from envdoctor import baseline
+
+        entries = baseline.parse(data, known)
+    report = session.report()
+    if data is not None:
+        report = baseline.apply(report, entries, os.path.basename(known))
+    written: list[str] = []
+    if write_baseline is not None:
+        from envdoctor import baseline
+        from envdoctor.formats.json import dump
+
+        files.write_file(write_baseline, dump(baseline.document(report)))
+        written.append(write_baseline)
+    for one in wanted:
+        text = _render(report, one.format, session, to_file=one.file is not None)
+        if one.file is None:
+            files.write_stdout(text)
+        else:
+            files.write_file(one.file, text)
+            written.append(one.file)
+    if session.verbosity >= 0:
+        from envdoctor.formats.text import safe
+
+        for file in written:
+            tell(f"written: {safe(file)}")
+    return report.exit_code
+
+
+def _render(report: Any, name: str, session: Any, *, to_file: bool) -> str:
+    """The report in a format."""
+    if name == "json":
+        from envdoctor.formats import json
+
+        text: str = json.render(report)
+        return text
+    import os
+
+    from envdoctor.cli.files import look
+    from envdoctor.formats import terminal
+    from envdoctor.select import families_without_rules
+
+    view = look(os.environ, no_color=bool(session.value("no_color")), verbosity=session.verbosity, to_file=to_file)
+    return terminal.render(report, view._replace(absent=tuple(families_without_rules()), plan=_plan(session.options)))
+
+
+def _plan(options: dict[str, Any]) -> tuple[str, ...]:
+    """``envdoctor fix`` for what this command looked at."""
+    words: list[str] = []
+    if options.get("snapshot") is not None:
+        words += ["--snapshot", options["snapshot"]]
+    elif options.get("target") is not None:
+        words.append(options["target"])
+    for name in ("python", "prefix", "name", "project", "machine"):
+        if options.get(name) is not None:
+            words += [f"--{name}", options[name]]
+    return ("envdoctor", "fix", *words)

@@ -1,0 +1,59 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+FAIL_ON = ("error", "warning", "info", "never")
+
+
+def several(*decorators: Decorator) -> Decorator:
+    """Decorators as one, in the order in which the help shows them."""
+
+    def apply(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return apply
+
+
+target = several(
+    click.argument("target", required=False, metavar="[TARGET]"),
+    click.option("--python", metavar="PATH", help="The environment of this interpreter."),
+    click.option("-p", "--prefix", metavar="DIR", help="The environment in this folder."),
+    click.option("-n", "--name", metavar="NAME", help="The conda or mamba environment of this name."),
+    click.option(
+        "--project",
+        metavar="DIR",
+        help="Where manifests, lockfiles and settings are looked for (default: here, up to the repository's root).",
+    ),
+)
+
+facts = several(
+    click.option("--deep/--no-deep", default=None, help="Also hash every recorded file: seconds, not milliseconds."),
+    click.option("--no-cache/--cache", default=None, help="Read everything anew, keep nothing."),
+)
+
+selection = several(
+    click.option("--select", multiple=True, metavar="CODES", help="Only these rules: codes or prefixes, comma-separated."),
+    click.option("--ignore", multiple=True, metavar="CODES", help="Not these rules."),
+    click.option("--extend-select", multiple=True, metavar="CODES", help="These rules, too."),
+)
+
+judged = several(
+    click.option("--lock", multiple=True, metavar="FILE", help="Compare with this lockfile instead of those found."),
+    click.option("--machine", metavar="FILE", help="Judge as if on the machine recorded in this snapshot."),
+    click.option("--snapshot", metavar="FILE", help="Judge this snapshot (- for stdin), touch nothing else."),
+)
+
+screen = several(
+    click.option("--no-color/--color", default=None, help="No colour (also NO_COLOR; FORCE_COLOR for colour in a pipe)."),
+    click.option("-q", "--quiet", is_flag=True, default=None, help="A line for each finding and the counts."),
+    click.option("-v", "--verbose", is_flag=True, default=None, help="All evidence, all findings, timings."),
+)

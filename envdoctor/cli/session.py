@@ -1,0 +1,202 @@
+"""From options and settings to a report: what ``check`` and ``fix`` have in common."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from envdoctor import config
+from envdoctor.collect import files
+from envdoctor.select import Selection, UsageError, live
+
+if TYPE_CHECKING:
+    from envdoctor.collect import Collected
+    from envdoctor.report import FailOn, Report
+    from envdoctor.snapshot import Machine, Snapshot
+
+STARTED = time.perf_counter()
+MAX_DOCUMENT = 256 << 20
+"""Bytes of a snapshot or baseline that are read."""
+
+
+@dataclass
+class Session:
+    """The options of one command; those that are None or empty are asked of the settings."""
+
+    options: dict[str, Any]
+    settings: config.Settings = field(init=False)
+    project: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        named = self.options.get("project")
+        self.project = config.project_folder(named) if named is not None else None
+        self.settings = config.load(self.project, _cwd())
+
+    def value(self, name: str) -> Any:
+        """An option, else the setting of its name; None where neither says anything."""
+        given = self.options.get(name)
+        return getattr(self.settings, name, None) if given is None or given == () else given
+
+    @property
+    def verbosity(self) -> int:
+        """-1 quiet, 0, 1 verbose; an option beats the other one's setting."""
+        if self.options.get("quiet") or self.options.get("verbose"):
+            return int(bool(self.options.get("verbose"))) - int(bool(self.options.get("quiet")))
+        return int(bool(self.settings.verbose)) - int(bool(self.settings.quiet))
+
+    def selection(self) -> Selection:
+        """The rules to run. Raises UsageError."""
+        origins = {
+            key: place
+            for key, place in self.settings.origins.items()
+            if key in ("select", "ignore", "extend-select") and not self.options.get(key.replace("-", "_"))
+        }
+        return Selection.of(self.value("select"), self.value("ignore"), self.value("extend_select"), origins=origins)
+
+    def observe(self) -> Collected:
+        """The facts about the target. Raises TargetError."""
+        from envdoctor.cli.progress import Progress
+        from envdoctor.diagnose import Request, observe
+
+        request = Request(
+            target=self.options.get("target"),
+            python=self.options.get("python"),
+            prefix=self.options.get("prefix"),
+            name=self.options.get("name"),
+            cwd=_cwd(),
+            project=self.project,
+            deep=bool(self.value("deep")),
+            use_cache=not self.value("no_cache"),
+        )
+        with Progress("envdoctor: reading the environment", quiet=self.verbosity < 0):
+            return observe(request)
+
+    def facts(self) -> Collected:
+        """The facts from where the options say: a snapshot, or the target itself."""
+        file = self.options.get("snapshot")
+        if file is None:
+            return self.observe()
+        from envdoctor.collect import Collected
+
+        for name in ("target", "python", "prefix", "name"):
+            if self.options.get(name) is not None:
+                option = "TARGET" if name == "target" else f"--{name}"
+                raise UsageError(f"--snapshot and {option} name two different things to judge", "give one of them")
+        return Collected(read_snapshot(file), (), {})
+
+    def report(self) -> Report:
+        """The report, before any baseline."""
+        import msgspec
+
+        from envdoctor.diagnose import judge
+
+        selection = self.selection()
+        machine, notes = self.machine(), self.notes(selection)
+        standing, expired = live(self.settings.ignores, date.today())
+        fail_on: FailOn = self.value("fail_on") or "error"
+        collected = self.facts()
+        report = judge(
+            collected.snapshot,
+            selection,
+            machine=machine,
+            ignores=standing,
+            fail_on=fail_on,
+            checks=collected.checks,
+            notes=(*notes, *expired),
+            timings=collected.timings,
+        )
+        changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
+        if machine is None and self.options.get("snapshot") is not None:
+            changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))
+        return msgspec.structs.replace(report, **changes)
+
+    def machine(self) -> Machine | None:
+        """The machine that ``--machine`` names, None for the facts' own."""
+        file = self.value("machine")
+        return None if file is None else read_machine(file)
+
+    def notes(self, selection: Selection) -> list[str]:
+        """What the person should know about the options."""
+        notes = list(self.settings.notes)
+        for lock in self.value("lock") or ():
+            if not files.exists(lock):
+                raise UsageError(f"--lock {lock}: no such file")
+            notes.append(f"lockfiles are not compared in this version: {_text(lock)}")
+        if not selection.codes():
+            notes.append("--select and --ignore leave no rule to run: nothing was checked")
+        return notes
+
+
+def read_snapshot(file: str) -> Snapshot:
+    """The snapshot in a file, or from stdin for ``-``. Raises UsageError and SnapshotError."""
+    from envdoctor.snapshot import SnapshotError, from_json
+
+    data = read_bytes(file, "--snapshot")
+    try:
+        return from_json(data)
+    except SnapshotError as error:
+        raise UsageError(f"{_text(file)}: {error}", "envdoctor snapshot --output FILE makes one") from None
+
+
+def read_machine(file: str) -> Machine:
+    """The machine of a snapshot, or of a document with nothing but a machine. Its source is the file's name."""
+    import msgspec
+
+    from envdoctor.snapshot import SCHEMA_VERSION, Machine, SnapshotError, from_json
+
+    class Only(msgspec.Struct):
+        machine: Machine
+        schema_version: int = SCHEMA_VERSION
+
+    data = read_bytes(file, "--machine")
+    hint = "envdoctor snapshot --output FILE, run on that machine, makes one"
+    try:
+        raw = msgspec.json.decode(data)
+        if not isinstance(raw, dict):
+            raise SnapshotError("no snapshot: expected an object")
+        if "target" in raw:
+            machine = from_json(data).machine
+        elif isinstance(raw.get("machine"), dict):
+            only = msgspec.convert(raw, Only)
+            if only.schema_version > SCHEMA_VERSION:
+                raise SnapshotError(f"snapshot of schema {only.schema_version}; this envdoctor reads up to {SCHEMA_VERSION}")
+            machine = only.machine
+        elif "system" in raw and "machine" in raw:
+            machine = msgspec.convert(raw, Machine)
+        else:
+            raise SnapshotError("no snapshot: it has no machine")
+    except SnapshotError as error:
+        raise UsageError(f"{_text(file)}: {error}", hint) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{_text(file)}: no snapshot: {error}", hint) from None
+    return msgspec.structs.replace(machine, source=_text(file))
+
+
+def read_bytes(file: str, option: str) -> bytes:
+    """A whole file, or stdin for ``-``. Raises UsageError."""
+    if file == "-":
+        return sys.stdin.buffer.read(MAX_DOCUMENT)
+    try:
+        content = files.read(file, MAX_DOCUMENT)
+    except files.Unreadable as error:
+        raise UsageError(f"{option} {file}: {'no such file' if error.missing else error}") from None
+    if content.cut:
+        raise UsageError(f"{option} {file}: larger than {MAX_DOCUMENT >> 20} MiB")
+    return content.data
+
+
+def _cwd() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
+
+
+def _text(path: str) -> str:
+    from envdoctor.snapshot import text
+
+    return text(path)
