@@ -756,7 +756,8 @@ class Machine(Fact, frozen=True, kw_only=True):
 class Snapshot(Fact, frozen=True, kw_only=True):
     """Everything the rules need. See the module's text."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = msgspec.field(default_factory=lambda: SCHEMA_VERSION)
+    # From a factory, so that it is written although it has its default.
     tool_version: str = ""
     date: str
     """Day on which it was made, ISO 8601, UTC."""
