@@ -601,6 +601,9 @@ class Setting(Fact, frozen=True, kw_only=True):
     """Credentials in URLs replaced by ``****``."""
     origin: str
     """``/etc/pip.conf:3`` or ``variable PIP_INDEX_URL``."""
+    scope: Literal["global", "user", "site", "file", "system", "project", "variable"] = "variable"
+    """Level of the configuration file: pip's global, user, site or PIP_CONFIG_FILE; uv's system, user, project or
+    UV_CONFIG_FILE."""
     section: str = "global"
     credentials: bool = False
     """The value held a password or token."""
@@ -610,6 +613,8 @@ class Setting(Fact, frozen=True, kw_only=True):
     """A later file or a variable sets the same name for this command."""
     outside_target: bool = False
     """A folder setting (target, prefix, root, python …) that lies outside the target."""
+    missing: bool = False
+    """It names a local file that is not there, so that the tool stops."""
 
 
 class PipState(Fact, frozen=True, kw_only=True):
@@ -620,9 +625,14 @@ class PipState(Fact, frozen=True, kw_only=True):
     site: int | None = None
     importable: bool = False
     """``pip/__init__.py`` and ``pip/__main__.py`` and its vendored packages are there."""
+    metadata: bool = True
+    """Its metadata folder is there."""
     missing: tuple[str, ...] = ()
-    """Modules of it that are gone, and stdlib modules it needs that this Python no longer has."""
+    """Files of it that are gone, relative to its site folder."""
+    lacks: tuple[str, ...] = ()
+    """Parts of the standard library that it imports at start and that this Python no longer has, with since when."""
     shadowed_by: str | None = None
+    """File that ``import pip`` finds before it."""
     scripts: tuple[str, ...] = ()
 
 
@@ -637,6 +647,18 @@ class BuildNeed(Fact, frozen=True, kw_only=True):
     """Tools that building it needs: compiler, Python.h, cmake, cargo, nvcc."""
     named: bool = False
     """The build backend's own requirements name them."""
+    wheels: tuple[str, ...] = ()
+    """Tags of the wheels that the lock has for it (``cp311-cp311-win_amd64``); a build is needed where none fits."""
+    markers: tuple[str, ...] = ("",)
+    """Conditions (PEP 508) under which it is wanted; any suffices, ``""`` is always."""
+
+
+class PipAsk(Fact, frozen=True, kw_only=True):
+    """A feature of pip that the project or its lock makes use of."""
+
+    feature: Literal["pep517", "pep600", "pep660", "pylock"]
+    source: str
+    detail: str = ""
 
 
 class Installers(Fact, frozen=True, kw_only=True):
@@ -649,8 +671,11 @@ class Installers(Fact, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
     """Files that could not be parsed, with where."""
     builds: tuple[BuildNeed, ...] = ()
+    asks: tuple[PipAsk, ...] = ()
     headers: bool | None = None
     """``Python.h`` of the target's base interpreter is there."""
+    compiler: bool | None = None
+    """A C compiler is on PATH; None where files do not tell."""
 
 
 class Project(Fact, frozen=True, kw_only=True):
