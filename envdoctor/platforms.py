@@ -76,8 +76,6 @@ _HALVES: Final = {"i686": "x86_64", "arm": "aarch64", "ppc": "ppc64", "s390": "s
 _MANYLINUX_ARCHS: Final = frozenset(
     {"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "loongarch64", "riscv64", "i686", "armv7l"}
 )
-    {"x86_64", "aarch64", "ppc64", "ppc64le", "s390x", "loongarch64", "riscv64", "i686", "armv7l"}
-)
 _LEGACY: Final = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 _WINDOWS_TAGS: Final = {"x86_64": "win_amd64", "amd64": "win_amd64", "i686": "win32", "x86": "win32", "arm64": "win_arm64"}
 _WINDOWS_MACHINES: Final = {"x86_64": "AMD64", "amd64": "AMD64", "i686": "x86", "arm64": "ARM64", "aarch64": "ARM64"}
