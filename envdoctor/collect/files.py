@@ -58,15 +58,23 @@ def read(path: str, limit: int = MAX_TEXT) -> Content:
     """At most `limit` bytes of a regular file. Raises Unreadable."""
     fd, info = open_regular(path)
     try:
-        parts: list[bytes] = []
-        left = limit
+        if 0 < info.st_size < min(limit, 1 << 20):
+            part = os.read(fd, info.st_size + 1)
+            if len(part) == info.st_size:
+                return Content(part, False, info.st_size)
+            parts = [part]
+        else:
+            parts = []
+        left = limit - sum(map(len, parts))
+        asked = min(left, max(info.st_size, 4096) + 1, 1 << 20)
         while left > 0:
-            part = os.read(fd, min(left, 1 << 20))
-            if not part:
-                break
+            part = os.read(fd, asked)
             parts.append(part)
             left -= len(part)
-        return Content(b"".join(parts), left == 0 and info.st_size > limit, info.st_size)
+            if len(part) < asked:
+                break
+            asked = min(left, 1 << 20)
+        return Content(b"".join(parts)[:limit], left <= 0 and info.st_size > limit, info.st_size)
     except OSError as error:
         raise unreadable(error) from None
     finally:
