@@ -38,7 +38,7 @@ def collect(
     """Every .pth file in a folder whose .pth files Python reads: the site folders and the user's, not PYTHONPATH's."""
     found: list[PthFile] = []
     for index, site in enumerate(sites):
-        if not site.exists or site.role in ("pythonpath", "pth", "stdlib"):
+        if not (site.exists and site.active) or site.role in ("pythonpath", "pth", "stdlib"):
             continue
         tree = trees[index] if index < len(trees) else None
         root = tree.root if tree is not None else site.path

@@ -342,9 +342,8 @@ def _hidden_distribution(
     base = _key(os.path.basename(real))
     manifest = any(files.exists(f"{folder.path}/{f}") for f in ("pyproject.toml", "setup.py", "setup.cfg"))
     if folder.where != "pythonpath" and project is not None:
-        if name in project.packages or (
-            project.name is not None and _key(project.name) in {_key(name), *(d.name for d in dists)}
-        ):
+        named = project.name is not None and _key(project.name) in {_key(name), *(d.name for d in dists)}
+        if named or name in project.packages:
             return None
     for dist in dists:
         site = sites[dist.site].path

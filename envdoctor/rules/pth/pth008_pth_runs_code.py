@@ -1,0 +1,150 @@
+"""A .pth file runs code whenever Python starts.
+
+## Why it matters
+A line of a .pth file that starts with `import` is executed at every start of the interpreter, before your program, in
+every tool that uses this environment. Malicious releases have used exactly this. And a .pth file that cannot be decoded
+ends the start of Python with a traceback, so nothing runs at all.
+
+## How it is found
+Every .pth file of the active site folders is read as `site` reads it, and never run. Info where an installed
+distribution owns the file; a warning where none does, or where the code decodes data, starts processes or opens
+connections. An error where the file is not UTF-8 or no regular file, so that Python does not start.
+
+## Look-alikes that are fine
+Known files with their known content are not reported: setuptools' `distutils-precedence.pth`, virtualenv's and uv's
+`_virtualenv.pth`, finders of editable installs, namespace packages (`*-nspkg.pth`, matplotlib's among them), coverage
+and pytest-cov, hunter, manhole, and the two lines that `easy_install` writes.
+
+## How to fix
+Look at the file. Delete it when nobody knows where it comes from, then change the secrets that were in reach of that
+machine's shells.
+
+## Example
+    warning PTH008 pth-runs-code · lib/python3.11/site-packages/tracer.pth
+      tracer.pth runs code at every start of Python, and no installed distribution owns it
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from envdoctor.finding import Finding, Fix, Severity
+from envdoctor.rules.base import Rule
+from envdoctor.rules.pth._files import ignored, name_of, owner_of
+from envdoctor.snapshot import PthFile, PthLine
+from envdoctor.view import View
+
+RULE = Rule("PTH008", "pth-runs-code", "info", reads=("pth_files", "distributions", "interpreter", "sites"))
+
+KNOWN: tuple[tuple[str, str], ...] = (
+    (r"distutils-precedence\.pth", r"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; .*_distutils_hack'\)\.\w+\(\);?"),
+    (r"_virtualenv\.pth", r"import _virtualenv"),
+    (r"(?:__editable__.*|_?[\w.-]+)\.pth", r"import (__editable__\w+|_editable_impl_\w+)(?:; ?(\1|\w+)\.install\(.*\))?"),
+    (r".*nspkg\.pth", r"import sys, ?types, ?os; ?.*"),
+    (r"(?:easy-install|setuptools)\.pth", r"import sys; (?:sys\.__plen = len\(sys\.path\)|new ?= ?sys\.path\[sys\.__plen:\];.*)"),
+    (r".*cov(?:erage)?.*\.pth", r"import (?:sys|os)[^\n]*(?:coverage|COV_CORE_SOURCE|COVERAGE_PROCESS)[^\n]*"),
+    (r".*cov(?:erage)?.*\.pth", r"import coverage; ?coverage\.process_startup\(\)"),
+    (r"hunter.*\.pth", r"import [^\n]*(?:PYTHONHUNTER|hunter)[^\n]*"),
+    (r"manhole.*\.pth", r"import [^\n]*(?:PYTHONMANHOLE|manhole)[^\n]*"),
+    (r"(?:homebrew|brew)[\w.-]*\.pth", r"import site; ?site\.addsitedir\(['\"][^'\"()]*['\"]\)"),
+)
+"""File name and line of start-up code that is known to be harmless, both matched whole."""
+
+_KNOWN = tuple((re.compile(name), re.compile(line, re.DOTALL)) for name, line in KNOWN)
+HARMLESS = frozenset({"exec"})
+"""A .pth line has to be one line; exec is how honest packages write two."""
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each file."""
+    for pth in view.snapshot.pth_files:
+        if ignored(view, pth):
+            continue
+        broken = _stops_python(view, pth)
+        if broken is not None:
+            yield broken
+            continue
+        code = [line for line in pth.lines if line.kind == "import"]
+        if code and not all(_known(name_of(pth), line) for line in code):
+            yield _finding(view, pth, code)
+
+
+def _known(name: str, line: PthLine) -> bool:
+    if set(line.words) - HARMLESS and not name.endswith("nspkg.pth"):
+        return False
+    if line.length > 2000:
+        return False
+    return any(n.fullmatch(name) and (t.fullmatch(line.text) or (line.length > 400 and t.match(line.text))) for n, t in _KNOWN)
+
+
+def _finding(view: View, pth: PthFile, code: list[PthLine]) -> Finding:
+    name = name_of(pth)
+    owner = owner_of(view, pth)
+    words = sorted({word for line in code for word in line.words} - HARMLESS)
+    packaged = view.snapshot.sites[pth.site].role == "dist-packages"
+    severity: Severity = "warning" if words or not (owner or packaged) else "info"
+    if owner is None and not packaged:
+        who = ", and no installed distribution owns it"
+    else:
+        who = f", for {owner.name} {owner.version or ''}".rstrip() if owner else ""
+    if words:
+        who += f"; it uses {', '.join(words[:5])}"
+    evidence = [
+        f"{name}:{line.number}: {line.text[:200]}" + (f" … ({line.length} characters)" if line.length > 200 else "")
+        for line in code[:5]
+    ]
+    evidence.append(f"owned by {owner.name} {owner.version}" if owner else "no RECORD of an installed distribution lists it")
+    return RULE.finding(
+        f"{name} runs code at every start of Python{who}",
+        [view.file(pth.path), *([view.distribution(owner)] if owner else [])],
+        evidence=evidence,
+        fixes=[_fix(view, pth, severity)],
+        key=name,
+        severity=severity,
+    )
+
+
+def _fix(view: View, pth: PthFile, severity: Severity) -> Fix:
+    remedy = view.remedy
+    owner = owner_of(view, pth)
+    if owner is not None:
+        title = "look at it" if severity == "warning" else "nothing to do if you want it"
+        return remedy.manual(f"{title}; uninstalling {owner.name} removes it", RULE.code, commands=remedy.uninstall(owner))
+    return remedy.manual("look at it, then delete it", RULE.code, commands=remedy.delete(pth.path))
+
+
+def _stops_python(view: View, pth: PthFile) -> Finding | None:
+    """The file cannot be decoded or read, and Python meets it at start-up."""
+    problem = pth.problem or ""
+    name = name_of(pth)
+    owner = owner_of(view, pth)
+    severity: Severity
+    if problem.startswith("not UTF-8"):
+        # Windows tries the ANSI code page, where nearly every byte means something
+        windows = view.snapshot.target.system == "windows"
+        severity = "warning" if windows else "error"
+        message = (
+            f"python does not start: {name} is {problem}" if not windows else f"{name} may end the start of Python: {problem}"
+        )
+    elif problem == "not a regular file":
+        severity, message = "error", f"python hangs or fails at start-up: {name} is no regular file"
+    elif problem == "holds NUL bytes" and any(line.kind == "import" for line in pth.lines):
+        severity, message = "warning", f"{name} prints a traceback at every start of Python: it holds NUL bytes"
+    else:
+        return None
+    remedy = view.remedy
+    fix = (
+        remedy.fix("put it there again", remedy.reinstall(owner), RULE.code)
+        if owner is not None
+        else remedy.fix("delete the file", remedy.delete(pth.path), RULE.code, safety="unsafe")
+    )
+    return RULE.finding(
+        message,
+        [view.file(pth.path), *([view.distribution(owner)] if owner else []), view.interpreter_subject()],
+        evidence=[f"{pth.path}: {problem}"],
+        fixes=[fix],
+        key=name,
+        severity=severity,
+        confidence="likely",
+    )
