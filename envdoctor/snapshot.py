@@ -170,6 +170,10 @@ class StdlibModule(Fact, frozen=True, kw_only=True):
     name: str
     present: bool
     """A file in lib-dynload (or DLLs) or built into the interpreter."""
+    path: str | None = None
+    """Its file, where it is one."""
+    problem: str | None = None
+    """Why the file cannot be loaded: it is damaged, or a library that it needs is nowhere."""
     imported_by: tuple[str, ...] = ()
     """Installed distributions whose top-level code imports it; filled only for absent ones."""
 
@@ -238,6 +242,8 @@ class Site(Fact, frozen=True, kw_only=True):
     """Inside the prefix; the base's folders of a ``--system-site-packages`` environment are not."""
     active: bool = True
     """On sys.path of the target as this shell would start it."""
+    metadata_folders: int = 0
+    """Number of dist-info and egg-info folders in it; counted for inactive folders of the target only."""
     entries: tuple[Entry, ...] = ()
     files: int = 0
     """Number of files below it."""
@@ -549,6 +555,24 @@ class PathCommand(Fact, frozen=True, kw_only=True):
     """``pipx`` or ``uv tool`` when it stands in an environment made for this one command."""
 
 
+class Activation(Fact, frozen=True, kw_only=True):
+    """What VIRTUAL_ENV or CONDA_PREFIX says is active."""
+
+    variable: Literal["VIRTUAL_ENV", "CONDA_PREFIX"]
+    path: str
+    exists: bool = True
+    has_python: bool = True
+    """The folder holds an interpreter by name; conda environments without Python do not."""
+    base: bool = False
+    """It is a conda base environment."""
+    same: bool = False
+    """It is the target."""
+    first_python: bool | None = None
+    """The first ``python`` on PATH is in its folder of scripts; None where that cannot be told (no python, a shim)."""
+    made_from: str | None = None
+    """``home`` of its pyvenv.cfg, links followed."""
+
+
 class LibraryFolder(Fact, frozen=True, kw_only=True):
     """One entry of LD_LIBRARY_PATH, DYLD_LIBRARY_PATH or the like, or one file that LD_PRELOAD names."""
 
@@ -585,6 +609,7 @@ class Shell(Fact, frozen=True, kw_only=True):
     virtual_env_same: bool | None = None
     """VIRTUAL_ENV names the target; None when it is not set."""
     conda_prefix_same: bool | None = None
+    activations: tuple[Activation, ...] = ()
     library_folders: tuple[LibraryFolder, ...] = ()
     python_home: PythonHome | None = None
     tools: dict[str, str] = {}

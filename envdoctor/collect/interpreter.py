@@ -60,16 +60,18 @@ sys.stdout.buffer.write("\\0".join(f).encode("utf-8", "surrogateescape"))
 """
 
 _BUILT_IN = frozenset(
-    """
-    _abc _ast _asyncio _bisect _blake2 _codecs _codecs_cn _codecs_hk _codecs_iso2022 _codecs_jp _codecs_kr
-    _codecs_tw _collections _contextvars _csv _datetime _decimal _elementtree _functools _heapq _imp _io _json
-    _locale _lsprof _md5 _multibytecodec _multiprocessing _opcode _operator _pickle _posixshmem _posixsubprocess
-    _queue _random _sha1 _sha2 _sha256 _sha3 _sha512 _signal _socket _sre _stat _statistics _string _struct
-    _symtable _thread _tokenize _tracemalloc _typing _warnings _weakref _winapi _zoneinfo array atexit binascii
-    builtins cmath errno faulthandler fcntl gc grp itertools marshal math mmap msvcrt nt posix pwd pyexpat resource
-    select sys syslog termios time unicodedata winreg winsound
-    """.split()
-)
+    {
+        "_abc", "_ast", "_asyncio", "_bisect", "_blake2", "_codecs", "_codecs_cn", "_codecs_hk", "_codecs_iso2022",
+        "_codecs_jp", "_codecs_kr", "_codecs_tw", "_collections", "_contextvars", "_csv", "_datetime", "_decimal",
+        "_elementtree", "_functools", "_heapq", "_imp", "_io", "_json", "_locale", "_lsprof", "_md5", "_multibytecodec",
+        "_multiprocessing", "_opcode", "_operator", "_pickle", "_posixshmem", "_posixsubprocess", "_queue", "_random",
+        "_sha1", "_sha2", "_sha256", "_sha3", "_sha512", "_signal", "_socket", "_sre", "_stat", "_statistics", "_string",
+        "_struct", "_symtable", "_thread", "_tokenize", "_tracemalloc", "_typing", "_warnings", "_weakref", "_winapi",
+        "_zoneinfo", "array", "atexit", "binascii", "builtins", "cmath", "errno", "faulthandler", "fcntl", "gc", "grp",
+        "itertools", "marshal", "math", "mmap", "msvcrt", "nt", "posix", "pwd", "pyexpat", "resource", "select", "sys",
+        "syslog", "termios", "time", "unicodedata", "winreg", "winsound",
+    }
+)  # fmt: skip
 """Extension modules of every CPython since 3.8, built in or not: what a standard library that could not be asked has, too."""
 
 _OPTIONAL: tuple[tuple[str, str, bool], ...] = (
@@ -166,7 +168,17 @@ def collect(scene: Scene) -> Facts:
         stdlib=text(stdlib) if stdlib is not None else None,
         stdlib_exists=stdlib is not None,
         stdlib_modules=listing.modules(built_in),
-        optional_modules=_optional(listing, built_in, probe is not None, implementation, version, end, libpython),
+        optional_modules=_optional(
+            scene,
+            listing,
+            built_in,
+            asked=probe is not None,
+            cpython=implementation == "cpython",
+            end=end,
+            binary=binary,
+            libpython=libpython,
+            base=base,
+        ),
         externally_managed=_externally_managed(config, stdlib),
         launcher=launcher,
         origin=_origin(scene, base),
@@ -533,6 +545,7 @@ class _Stdlib:
         self.files: set[str] = set()
         self.folders: set[str] = set()
         self.dynamic: list[str] = []
+        self.place: dict[str, str] = {}
         self.known = False
         if folder is None:
             return
@@ -545,9 +558,17 @@ class _Stdlib:
         self.known = True
         for place in (f"{base}/DLLs", base or "") if windows else (f"{folder}/lib-dynload",):
             try:
-                self.dynamic += sorted(n for n in os.listdir(place) if n.endswith((".so", ".pyd")))
+                inside = sorted(n for n in os.listdir(place) if n.endswith((".so", ".pyd")))
             except OSError:
                 continue
+            self.dynamic += inside
+            for name in inside:
+                stem = name.split(".", 1)[0]
+                self.place.setdefault(stem.removesuffix("_d") if windows else stem, f"{place}/{name}")
+
+    def file_of(self, module: str) -> str | None:
+        """The file of an extension module, None where it has none."""
+        return self.place.get(module)
 
     def modules(self, built_in: tuple[str, ...]) -> tuple[str, ...]:
         """Top-level names that an import finds in it. Empty where it could not be read."""
@@ -610,34 +631,124 @@ def _abi(soabi: str | None, version: str | None, implementation: str) -> str | N
 
 # -------------------------------------------------------------------------------------------------------- standard library
 def _optional(
+    scene: Scene,
     listing: _Stdlib,
     built_in: tuple[str, ...],
+    *,
     asked: bool,
-    implementation: str,
-    version: str | None,
+    cpython: bool,
     end: str | None,
+    binary: NativeFile | None,
     libpython: NativeFile | None,
+    base: str | None,
 ) -> tuple[StdlibModule, ...]:
     """Extension modules that some builds lack, of those that this standard library has a counterpart for."""
-    if not listing.known or not listing.files or implementation != "cpython" or _short(version) is None:
+    if not listing.known or not listing.files or not cpython:
         return ()
-    windows = listing.folder is not None and os.path.basename(listing.folder) == "Lib"
-    stems = {n.split(".", 1)[0] for n in listing.dynamic}
-    stems |= {n.removesuffix("_d") for n in stems} if windows else set()
+    windows = scene.windows
     wanted = [
         name
         for name, counterpart, everywhere in _OPTIONAL
         if (everywhere or not windows) and (counterpart in listing.files or counterpart.split("/")[0] in listing.folders)
         if "/" not in counterpart or files.exists(f"{listing.folder}/{counterpart}")
     ]
-    present = {name for name in wanted if name in stems or name in built_in}
+    present = {name for name in wanted if listing.file_of(name) is not None or name in built_in}
     if not asked:
         rest = [name for name in wanted if name not in present]
         if rest:
             present |= _inside_binary(rest, [p for p in (libpython.path if libpython else None, end) if p])
             if end is None:
                 present |= set(rest)
-    return tuple(StdlibModule(name=name, present=name in present) for name in sorted(wanted))
+    loader = _Loader(scene, binary, libpython, base)
+    found: list[StdlibModule] = []
+    for name in sorted(wanted):
+        path = listing.file_of(name)
+        problem = loader.problem(path) if path is not None else None
+        found.append(
+            StdlibModule(name=name, present=name in present, path=text(path) if path is not None else None, problem=problem)
+        )
+    return tuple(found)
+
+
+class _Loader:
+    """Whether an extension module of the standard library would load: its file is whole, and what it needs is somewhere.
+
+    Only what is surely missing counts: a library is searched in every place that the loader could look at for any file of
+    this interpreter, in whatever order.
+    """
+
+    def __init__(self, scene: Scene, binary: NativeFile | None, libpython: NativeFile | None, base: str | None) -> None:
+        self.scene = scene
+        self.base = base
+        self.rpath = [
+            (os.path.dirname(native.path), folder)
+            for native in (binary, libpython)
+            if native is not None
+            for piece in native.slices
+            for folder in piece.rpath + piece.runpath
+        ]
+        self.loaded = {
+            name for native in (binary, libpython) if native is not None for piece in native.slices for name in piece.needed
+        }
+        self.answers: dict[str, bool] = {}
+        self.cache: bytes | None = None
+
+    def problem(self, path: str) -> str | None:
+        """Why the file at `path` cannot be loaded, None where nothing says so."""
+        native = _native(path)
+        if native is None:
+            return None
+        if native.problem is not None:
+            return native.problem
+        if native.format != "elf" or (self.scene.target.foreign and self.scene.target.sysroot is None):
+            return None
+        for piece in native.slices:
+            own = [(os.path.dirname(path), folder) for folder in piece.rpath + piece.runpath]
+            for name in piece.needed:
+                if "/" not in name and name not in self.loaded and not self._found(name, own):
+                    return f"it needs {text(name)}, which is nowhere"
+        return None
+
+    def _found(self, name: str, own: list[tuple[str, str]]) -> bool:
+        if name.startswith(("ld-linux", "ld-musl", "libc.", "linux-vdso")):
+            return True
+        for here, folder in own:
+            if files.exists(f"{self._folder(here, folder)}/{name}"):
+                return True
+        if name not in self.answers:
+            self.answers[name] = self._everywhere(name)
+        return self.answers[name]
+
+    def _everywhere(self, name: str) -> bool:
+        folders = [self._folder(here, folder) for here, folder in self.rpath]
+        if self.base is not None:
+            folders += [f"{self.base}/lib", f"{self.base}/lib64"]
+        if not self.scene.target.foreign:
+            folders += [folder for folder in self.scene.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
+        folders += [self.scene.rooted(f"/{each}") for each in ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib", "lib32")]
+        if any(files.exists(f"{folder}/{name}") for folder in folders):
+            return True
+        if self.cache is None:
+            try:
+                self.cache = files.read(self.scene.rooted("/etc/ld.so.cache"), 16 << 20).data
+            except files.Unreadable:
+                self.cache = b""
+        if b"\0" + os.fsencode(name) + b"\0" in self.cache:
+            return True
+        for parent in ("/usr/lib", "/lib"):
+            here = self.scene.rooted(parent)
+            try:
+                inner = [n for n in os.listdir(here) if "-linux-" in n]
+            except OSError:
+                continue
+            if any(files.exists(f"{here}/{n}/{name}") for n in inner):
+                return True
+        return False
+
+    def _folder(self, here: str, folder: str) -> str:
+        if "$" in folder:
+            return re.sub(r"\$\{?LIB\}?", "lib", re.sub(r"\$\{?ORIGIN\}?", here, folder))
+        return self.scene.rooted(folder)
 
 
 def _inside_binary(names: list[str], paths: list[str]) -> set[str]:

@@ -76,7 +76,8 @@ class _Path:
             return False
         self.folders.add(identity)
         readable = os.access(path, os.R_OK | os.X_OK)
-        self._put(Site(path=text(path), role=role, readable=readable, of_target=of_target, active=active))
+        left = _metadata_folders(path) if of_target and not active else 0
+        self._put(Site(path=text(path), role=role, readable=readable, of_target=of_target, active=active, metadata_folders=left))
         return True
 
     def _put(self, site: Site) -> None:
@@ -252,6 +253,13 @@ def _embedded(prefix: str) -> list[tuple[str, SiteRole]] | None:
             if not files.is_file(f"{folder}/os.py"):
                 found.append((folder, "purelib" if folder.endswith("site-packages") else "other"))
     return found
+
+
+def _metadata_folders(folder: str) -> int:
+    try:
+        return sum(name.endswith((".dist-info", ".egg-info")) for name in os.listdir(folder))
+    except OSError:
+        return 0
 
 
 def _changed_user() -> bool:

@@ -11,7 +11,7 @@ import stat
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from envdoctor.collect import files, scripts
+from envdoctor.collect import activation, files, scripts
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import LibraryFolder, PathCommand, PythonHome, Shell, text
 
@@ -69,6 +69,7 @@ def collect(scene: Scene, facts: interpreter.Facts) -> Shell:
     path = _path(environ, scene.cwd)
     found = _find({*PYTHONS, *COMMANDS, *TOOLS}, path, environ, windows)
     commands = tuple(_command(name, found[name], windows) for name in (*PYTHONS, *COMMANDS) if name in found)
+    first = next((command for name in PYTHONS for command in commands if command.name == name), None)
     virtual, conda = environ.get("VIRTUAL_ENV"), environ.get("CONDA_PREFIX")
     return Shell(
         cwd=None if scene.cwd is None else text(scene.cwd),
@@ -77,6 +78,7 @@ def collect(scene: Scene, facts: interpreter.Facts) -> Shell:
         commands=commands,
         virtual_env_same=files.same(virtual, scene.prefix) if virtual else None,
         conda_prefix_same=files.same(conda, scene.prefix) if conda else None,
+        activations=activation.collect(scene, first.path if first else None, shim=bool(first and first.shim)),
         library_folders=_library_folders(scene),
         python_home=_python_home(scene, facts),
         tools={name: text(found[name]) for name in sorted(TOOLS) if name in found},
