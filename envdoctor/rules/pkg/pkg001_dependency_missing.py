@@ -77,9 +77,11 @@ def _fixes(
     parent = edges[0].parent
     if agree:
         wanted = spell(name, extras, combine(specifiers), url)
-        yield remedy.fix(
-            f"Install {wanted}", remedy.install(wanted, dist=parent), RULE.code, safety=remedy.safety("safe", parent)
-        )
+        commands = remedy.install(wanted, dist=parent)
+        if view.packager(parent) == "system":
+            yield remedy.manual(f"Install {wanted}, best as a package of the operating system", RULE.code, commands=commands)
+        else:
+            yield remedy.fix(f"Install {wanted}", commands, RULE.code, safety=remedy.safety("safe", parent))
         return
     asked = "; ".join(dict.fromkeys(f"{edge.asker} asks for {edge.specifier}" for edge in edges if edge.specifier))
     parents = list({edge.parent.name: edge.parent for edge in edges if edge.specifier}.values())
