@@ -483,6 +483,14 @@ class GeneratedCode(Fact, frozen=True, kw_only=True):
     generator: Literal["protobuf", "protobuf-old", "grpc", "pydantic-core"]
     version: str | None = None
     """The version it was generated with or demands."""
+    files: int = 1
+    """Files of this owner that were made alike; ``path`` is the first of them."""
+    others: int = 0
+    """Generated modules of this owner that were made otherwise."""
+    runtime: str | None = None
+    """Version of the runtime as its own file says it; None where it is not installed or does not say."""
+    accepts: Literal["floor", "previous-major", "same-major", "nothing"] | None = None
+    """What protobuf's runtime lets pass: all that is not newer, also one major older, its own major; ``nothing``: no check."""
 
 
 class BrokenImport(Fact, frozen=True, kw_only=True):

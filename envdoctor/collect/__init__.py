@@ -108,7 +108,7 @@ def collect(scene: Scene) -> Collected:
             "installers", lambda: installers.collect(scene, facts, sites, trees, dists.distributions, manifest), Installers()
         ),
         shadows=run("shadows", lambda: shadows.collect(scene, facts, sites, trees, dists.distributions, manifest), ()),
-        namespace_blocks=run("namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions), ()),
+        namespace_blocks=run("namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
         generated=run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
         broken_imports=run("imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()),
         sites=run("sites", lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)), tuple(sites)),
