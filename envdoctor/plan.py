@@ -25,7 +25,7 @@ Stage = Literal["recreate", "prepare", "delete", "uninstall", "reinstall", "inst
 STAGES: tuple[Stage, ...] = ("recreate", "prepare", "delete", "uninstall", "reinstall", "install", "after")
 
 _TAKES_VALUE = frozenset(
-    [
+    (
         "--python",
         "-p",
         "--prefix",
@@ -45,7 +45,7 @@ _TAKES_VALUE = frozenset(
         "--target",
         "--no-binary",
         "--only-binary",
-    ]
+    )
 )
 _REINSTALL = frozenset(("--force-reinstall", "--reinstall"))
 _SAFETIES: tuple[Safety, ...] = ("safe", "unsafe", "manual")

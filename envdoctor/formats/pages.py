@@ -80,20 +80,19 @@ def for_terminal(rule: LoadedRule, look: Look) -> str:
 
 def list_json(rules: Iterable[LoadedRule]) -> str:
     """The list as JSON."""
-    return dump(
-        [
-            {
-                "code": rule.rule.code,
-                "name": rule.rule.name,
-                "severity": rule.rule.severity,
-                "family": FAMILIES[rule.rule.code[:3]],
-                "title": title(rule),
-                "reads": list(rule.rule.reads),
-                "deep": rule.rule.deep,
-            }
-            for rule in rules
-        ]
-    )
+    rows = [
+        {
+            "code": rule.rule.code,
+            "name": rule.rule.name,
+            "severity": rule.rule.severity,
+            "family": FAMILIES[rule.rule.code[:3]],
+            "title": title(rule),
+            "reads": list(rule.rule.reads),
+            "deep": rule.rule.deep,
+        }
+        for rule in rules
+    ]
+    return dump({"schema_version": 1, "rules": rows})
 
 
 def list_markdown(rules: Iterable[LoadedRule], link: str | None = None) -> str:
