@@ -181,7 +181,7 @@ def suppress(
 ) -> tuple[tuple[Finding, ...], tuple[Suppressed, ...], tuple[str, ...]]:
     """Findings without the ignored ones; those with their reason; a note for each ignore that matched nothing.
 
-    `codes` are the rules that ran: an ignore of another rule is not reported as unmatched.
+    `codes` are the rules that ran: an ignore of a rule that was not asked is not reported as unmatched.
     """
     from envdoctor.report import Suppressed
 
@@ -200,6 +200,6 @@ def suppress(
     notes = tuple(
         f"{ignore}: matches no finding, can go ({ignore.reason})"
         for index, ignore in enumerate(ignores)
-        if index not in used and ignore.code in codes
+        if index not in used and (ignore.code in codes or ignore.code not in modules())
     )
     return tuple(kept), tuple(suppressed), notes
