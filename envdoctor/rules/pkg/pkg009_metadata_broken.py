@@ -13,9 +13,9 @@ the check goes on with what can be read.
 
 ## Look-alikes that are fine
 Distributions of conda or the operating system without RECORD; `.egg-info` files; an editable's `.egg-link` whose source is
-gone (PKG010). What other tools only warn about (a requirement or a direct_url.json that cannot be parsed, a name that
-differs from the folder's, a RECORD that is not there) is a warning; so are versions that an operating system's packager
-made up, such as `0.23ubuntu1`.
+gone (PKG010). What other tools only warn about (a requirement or a direct_url.json that cannot be parsed, a name or
+version that differs from the folder's, a RECORD that is not there) is a warning; so are versions that an operating
+system's packager made up, such as `0.23ubuntu1`.
 
 ## How to fix
 Install the distribution again.
@@ -88,6 +88,9 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
     metadata = "METADATA" if dist.format == "dist-info" else "PKG-INFO"
     if dist.version is not None and version_of(dist.version) is None:
         severe.append(f"{metadata}: Version {dist.version[:80]!r} is not valid (PEP 440)")
+    written = _folder_version(dist)
+    if written is not None and dist.version is not None and version_of(dist.version) not in (None, version_of(written)):
+        mild.append(f"{metadata}: Version {dist.version} differs from the folder's {written}, by which pip goes")
     record = dist.record
     if record is not None and record.malformed and not any(p.startswith("RECORD") for p in severe):
         mild.append(f"RECORD: {len(record.malformed)} lines are no rows, such as {record.malformed[0][:80]!r}")
@@ -103,3 +106,11 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
         mild.append(f"{metadata}: Requires-Python {dist.requires_python[:80]!r} is not valid (PEP 440)")
     mild += [f"{metadata}: Requires-Dist {text[:200]!r} is not valid (PEP 508)" for text in unreadable[:10]]
     return severe, mild
+
+
+def _folder_version(dist: Distribution) -> str | None:
+    """The version in the name of a dist-info folder, where it is a valid one."""
+    if dist.format != "dist-info" or not dist.path.endswith(".dist-info"):
+        return None
+    version = dist.path[: -len(".dist-info")].partition("-")[2].replace("_", "-")
+    return version if version and version_of(version) is not None else None
