@@ -146,6 +146,13 @@ class Remedy:
                 commands.append((*self._pip("uninstall", tool), "-y", *seen))
         return tuple(commands)
 
+    def conda_install(self, *specs: str) -> tuple[Command, ...]:
+        """Commands that add conda packages to this prefix, or to the project that owns it (pixi)."""
+        tool = self.conda_tool()
+        if tool == "pixi":
+            return (("pixi", "add", *specs),)
+        return ((tool, "install", "-p", self.prefix, *specs),)
+
     def delete(self, *paths: str) -> tuple[Command, ...]:
         """Commands that delete files or folders (absolute paths)."""
         if not paths:

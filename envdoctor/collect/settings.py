@@ -27,6 +27,30 @@ FOLDERS = frozenset(("target", "prefix", "root"))
 _USERINFO = re.compile(r"(?<=://)([^/@\s]+)@")
 _PLAIN_USERS = frozenset(("__token__", "oauth2accesstoken", "vsssessiontoken", "aws", "user", "username", "git", "token"))
 
+PIP_KEYS = frozenset(
+    (
+        "break-system-packages",
+        "build-constraint",
+        "constraint",
+        "extra-index-url",
+        "find-links",
+        "ignore-requires-python",
+        "index-url",
+        "no-binary",
+        "no-deps",
+        "no-index",
+        "only-binary",
+        "prefix",
+        "proxy",
+        "python",
+        "require-virtualenv",
+        "root",
+        "target",
+        "trusted-host",
+        "user",
+    )
+)
+"""Settings of pip that become facts; all others are nobody's business, and may be secrets."""
 UV_VARIABLES: dict[str, tuple[str, str]] = {
     "UV_BREAK_SYSTEM_PACKAGES": ("pip", "break-system-packages"),
     "UV_BUILD_CONSTRAINT": ("", "build-constraint"),
@@ -223,7 +247,7 @@ def pip_settings(scene: Scene) -> Found:
         later = {"global": ("install", ":env:"), ":env:": ()}.get(section, (":env:",))
         # an empty value in a stronger section counts as none, one in a later file of the same section unsets
         over = over or any((other, name) in last and rows[last[other, name]][3].strip() for other in later)
-        if value:
+        if value and name in PIP_KEYS:
             found.append(_setting(scene, "pip", place, "global" if section == ":env:" else section, name, value, line, over))
     return Found(tuple(found), tuple(seen), tuple(problems))
 
@@ -369,6 +393,9 @@ def _setting(
 ) -> Setting:
     """One setting as a fact: where it comes from, whose folder it names, what must not be shown cut out."""
     shown, secret = masked(value)
+    if name == "proxy" and "@" in value:
+        # a proxy may come without a scheme
+        shown, secret = "****@" + value.rpartition("@")[2], ":" in value.rpartition("@")[0].rpartition("/")[2]
     variable = place.scope == "variable"
     origin = f"variable {place.path}" if variable else f"{text(place.path)}{f':{line}' if line else ''}"
     outside, missing = _points(scene, name, value, place)

@@ -56,3 +56,34 @@ BACKENDS: dict[str, tuple[str, ...]] = {
 }
 """Tools by what ``[build-system] requires`` names. CMake and Ninja are not asked of the machine for scikit-build(-core) and
 meson-python: these backends fetch them from the package index when they are absent."""
+
+SYSTEM_PACKAGES: dict[str, dict[str, tuple[str, ...]]] = {
+    "apt-get": {
+        "compiler": ("build-essential",),
+        "Python.h": ("python3-dev",),
+        "cmake": ("cmake",),
+        "cargo": ("cargo",),
+        "nvcc": ("nvidia-cuda-toolkit",),
+    },
+    "dnf": {
+        "compiler": ("gcc", "gcc-c++", "make"),
+        "Python.h": ("python3-devel",),
+        "cmake": ("cmake",),
+        "cargo": ("cargo",),
+        "nvcc": ("cuda-toolkit",),
+    },
+    "apk": {
+        "compiler": ("build-base",),
+        "Python.h": ("python3-dev",),
+        "cmake": ("cmake",),
+        "cargo": ("cargo",),
+    },
+    "brew": {"cmake": ("cmake",), "cargo": ("rust",)},
+    "conda": {
+        "compiler": ("c-compiler", "cxx-compiler"),
+        "cmake": ("cmake",),
+        "cargo": ("rust",),
+        "nvcc": ("cuda-nvcc",),
+    },
+}
+"""Packages that bring a tool, by who installs them: Debian and Ubuntu, Fedora and its like, Alpine, Homebrew, conda-forge."""
