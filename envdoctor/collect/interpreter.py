@@ -115,7 +115,8 @@ def collect(scene: Scene) -> Facts:
     path = python_of(scene.prefix, scene.target.system, named.replace(scene.target.prefix, scene.prefix, 1) if named else None)
     links, end = _links(scene, path)
     config = read_config(scene, f"{scene.prefix}/pyvenv.cfg")
-    exists = end is not None
+    denied = _denied(scene, links, config) if end is None else None
+    exists = end is not None or denied is not None
     head = _head(end) if end is not None else b""
     launcher = False
     if head.startswith(b"#!"):
@@ -133,7 +134,10 @@ def collect(scene: Scene) -> Facts:
     if end is not None and base is not None and "Python.framework/Versions/" in end:
         launcher = launcher or files.exists(f"{base}/Resources/Python.app")
     libpython = _libpython(scene, binary, end, base) if binary is not None and end is not None else None
-    run, probe = _ask(scene, path, exists, launcher, head, binary, libpython)
+    if denied is not None:
+        run, probe = Run(outcome="not-permitted", detail=f"permission denied on {text(denied)}"), None
+    else:
+        run, probe = _ask(scene, path, exists, launcher, head, binary, libpython)
     version, version_from = _version(scene, config, probe, links, end, base, binary, libpython)
     if probe is not None and config is None and (base is None or _stdlib_in(base, version, scene.windows) is None):
         base = probe["base_prefix"] if files.is_folder(probe["base_prefix"]) else base
@@ -206,6 +210,30 @@ def _links(scene: Scene, path: str) -> tuple[list[Link], str | None]:
         chain.append(Link(path=text(step), to=text(to)))
         step = scene.rooted(to) if os.path.isabs(to) else os.path.normpath(os.path.join(os.path.dirname(step), to))
     return chain, None
+
+
+def _denied(scene: Scene, links: list[Link], config: VenvConfig | None) -> str | None:
+    """The folder on the way to the interpreter that this user may not enter, so that what is behind it cannot be told."""
+    last = links[-1].path if links else ""
+    places = [last]
+    if config is not None and config.home is not None:
+        places.append(scene.rooted(config.home))
+    for place in places:
+        folder = os.path.dirname(place)
+        while folder not in ("", "/"):
+            try:
+                os.stat(f"{folder}/.")
+                break
+            except PermissionError:
+                parent = os.path.dirname(folder)
+                try:
+                    os.stat(f"{parent}/.")
+                    return folder
+                except OSError:
+                    folder = parent
+            except (OSError, ValueError):
+                break
+    return None
 
 
 def _redirected(scene: Scene, config: VenvConfig | None, end: str | None) -> str | None:

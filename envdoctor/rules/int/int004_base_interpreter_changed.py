@@ -1,0 +1,100 @@
+"""The interpreter is another minor version or build than the environment was made for.
+
+## Why it matters
+Packages live in `lib/pythonX.Y/site-packages` and their extension modules are built for one X.Y and one build. When the base
+Python becomes 3.12, an environment made for 3.11 starts, finds none of its packages, and could not load their extension modules.
+
+## How it is found
+The version of the interpreter that `bin/python` leads to is compared with `version` in `pyvenv.cfg` and with the folders that
+hold the installed packages: `lib/python3.11`, `lib/python3.13t` (free-threaded), `lib/pypy3.10`.
+Packages left in the folder of an older version beside a filled folder of the present one are a warning.
+
+## Look-alikes that are fine
+Another patch level (3.11.4 now 3.11.9), however `pyvenv.cfg` spells it; an empty folder, or one with only byte code, of an older
+version; an interpreter that is gone (INT001).
+
+## How to fix
+Make the environment again with the version that it was made for, or with the new one, and install its packages again.
+
+## Example
+`bin/python is Python 3.12.1, but the environment was made for 3.11: its packages are in lib/python3.11/site-packages`
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from envdoctor.finding import Finding, Fix
+from envdoctor.rules.base import Rule, Skip
+from envdoctor.snapshot import Site
+from envdoctor.view import View
+
+RULE = Rule("INT004", "base-interpreter-changed", "error", reads=("interpreter", "venv", "sites", "target", "distributions"))
+
+_TOOLS = frozenset({"pip", "setuptools", "wheel", "distribute"})
+_FOLDER = re.compile(r"/lib(?:64)?/(python|pypy|graalpy)(\d+\.\d+)([td]?)/site-packages$")
+
+
+def check(view: View) -> Iterator[Finding]:
+    """At most one finding."""
+    snapshot = view.snapshot
+    interpreter, venv, target = snapshot.interpreter, snapshot.venv, snapshot.target
+    if not interpreter.exists:
+        raise Skip("the interpreter is missing")
+    now = view.python_short
+    if now is None:
+        raise Skip("the version of the interpreter is not known")
+    if interpreter.version_from == "pyvenv.cfg" or (interpreter.version_from or "").startswith("lib/"):
+        raise Skip("the interpreter's own version cannot be told apart from the environment's")
+    written = re.match(r"\d+\.\d+", venv.version or "") if venv is not None else None
+    other = [site for site in snapshot.sites if site.role == "other" and not site.active and site.metadata_folders]
+    newest = max(other, key=lambda site: (site.metadata_folders, site.path), default=None)
+    made_for = written[0] if written is not None and written[0] != now else None
+    if target.kind == "system" or (made_for is None and newest is None):
+        return
+    evidence = [f"the interpreter: Python {interpreter.version} ({interpreter.version_from})"]
+    if interpreter.real_path:
+        evidence.append(f"{view.inside(interpreter.path)} is {interpreter.real_path}")
+    if made_for is not None and venv is not None:
+        evidence.append(f"pyvenv.cfg: version {venv.version}")
+    where = ""
+    if newest is not None:
+        evidence.append(f"{view.inside(newest.path)} holds the metadata of {newest.metadata_folders} distributions")
+        where = f": its packages are in {view.inside(newest.path)}"
+    own = {i for i, site in view.active_sites if site.of_target}
+    present = [d for d in snapshot.distributions if d.site in own and d.name not in _TOOLS]
+    severe = made_for is not None or not present
+    label = made_for or (_label(newest) if newest is not None else "another version")
+    build = "" if label != now else " as another build"
+    yield RULE.finding(
+        f"{view.inside(interpreter.path)} is Python {interpreter.version}, but the environment was made for {label}{build}{where}"
+        if severe
+        else f"packages were left behind: {view.inside(newest.path) if newest else ''} belongs to Python {label},"
+        f" {view.inside(interpreter.path)} is {interpreter.version}",
+        [view.interpreter_subject(), view.environment_subject(), *([view.file(newest.path)] if newest else [])],
+        evidence=evidence,
+        fixes=_fixes(view, label, now, newest, severe=severe),
+        severity="error" if severe else "warning",
+        key="interpreter" if severe else "left",
+    )
+
+
+def _label(site: Site) -> str:
+    """The version, and build where it is a special one, that a site folder belongs to."""
+    found = _FOLDER.search(site.path.replace("\\", "/"))
+    if found is None:
+        return "another version"
+    kind = "" if found[1] == "python" else f"{found[1]} "
+    return f"{kind}{found[2]}{found[3]}"
+
+
+def _fixes(view: View, label: str, now: str, newest: Site | None, *, severe: bool) -> Iterator[Fix]:
+    remedy = view.remedy
+    if severe:
+        old = label if re.fullmatch(r"\d+\.\d+", label) else now
+        yield remedy.recreate(f"make the environment again with Python {old}", python=old)
+        if old != now:
+            yield remedy.recreate(f"or with the Python {now} that is there now", python=now)
+    elif newest is not None:
+        yield remedy.fix("delete the folder once nothing of it is missed", remedy.delete(newest.path), "INT004", safety="manual")
