@@ -451,6 +451,8 @@ class SharedFile(Fact, frozen=True, kw_only=True):
     actual_hash: str | None = None
     """In RECORD's form (``sha256=…``), taken when the owners' hashes differ."""
     native: bool = False
+    namespace: bool = False
+    """An ``__init__`` on disk that is shared by design: pkgutil or pkg_resources style, or without code beside other modules."""
 
 
 class Unowned(Fact, frozen=True, kw_only=True):

@@ -424,6 +424,8 @@ class _Site:
         for path in keys.difference(files):
             if path.endswith((".pyc", ".pyo")) or not path:
                 continue
+            if path.endswith(".py") and path + "c" in files:
+                continue  # an image without sources: the compiled module stands in its place
             absolute = _absolute(self.tree.root, path)
             if path.startswith(("..", "/")) or "\\" in path or path[1:3] in (":/", ":\\"):
                 relative = self._relative(absolute)
@@ -609,8 +611,25 @@ class _Site:
                 actual_size=actual_size,
                 actual_hash=actual,
                 native=is_native(path),
+                namespace=exists and path.endswith("/__init__.py") and self._namespace_init(absolute),
             )
         )
+
+    def _namespace_init(self, path: str) -> bool:
+        """An ``__init__`` that several distributions share by design: it extends its path, or has no code and is not alone."""
+        try:
+            content = fs.read(path, 1 << 16)
+        except fs.Unreadable:
+            return False
+        if b"extend_path" in content.data or b"declare_namespace" in content.data:
+            return True
+        lines = (line.strip() for line in content.data.splitlines())
+        if content.cut or any(line and not line.startswith(b"#") for line in lines):
+            return False
+        try:
+            return bool(set(fs.names(os.path.dirname(path))) - {"__init__.py", "__pycache__"})
+        except fs.Unreadable:
+            return False
 
     def _unowned(self) -> None:
         """Importable names at the top that no RECORD lists."""
