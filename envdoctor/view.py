@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
 
+    from envdoctor.natives import Loading
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
 
@@ -134,6 +135,13 @@ class View:
         from envdoctor.platforms import supported_tags
 
         return supported_tags(self.snapshot, self.machine)
+
+    @cached_property
+    def loading(self) -> Loading:
+        """Native files of the active site folders: which an import reaches, and whether they fit the interpreter."""
+        from envdoctor.natives import Loading
+
+        return Loading(self)
 
     @cached_property
     def remedy(self) -> Remedy:
