@@ -29,7 +29,9 @@ WORDS = (
 )  # fmt: skip
 """Words in code that start-up code rarely needs."""
 
-_WORDS = re.compile("|".join(rf"(?<![\w.]){re.escape(w)}" if w[0].isalpha() and "." not in w else re.escape(w) for w in WORDS))
+_WORDS = re.compile(
+    "|".join(("" if "." in w else r"(?<![\w.])") + re.escape(w) + (r"(?!\w)" if w[-1].isalnum() else "") for w in WORDS)
+)
 
 
 def collect(

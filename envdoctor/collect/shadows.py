@@ -125,7 +125,7 @@ def _folders(scene: Scene, facts: interpreter.Facts, roots: Sequence[str]) -> li
     found: list[_Folder] = []
     seen: set[str] = set()
     own = [os.path.realpath(root) for root in roots if root]
-    stdlib = facts.interpreter.stdlib
+    stdlib = facts.stdlib or facts.interpreter.stdlib
     libraries = [*own, os.path.realpath(stdlib)] if stdlib else own
     skipped = {os.path.realpath(scene.prefix), os.path.realpath(scene.bin)}
 
@@ -186,7 +186,7 @@ def _can_hide(name: str, where: Where, facts: interpreter.Facts) -> bool:
         return False
     if where != "pythonpath" and name in AT_START:
         return False
-    return _has_file(facts.interpreter.stdlib, name)
+    return _has_file(facts.stdlib or facts.interpreter.stdlib, name)
 
 
 def _has_file(stdlib: str | None, name: str) -> bool:
@@ -223,7 +223,7 @@ def _with_importers(
     facts: interpreter.Facts, hidden: Sequence[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]
 ) -> list[Shadow]:
     """The candidates with what imports the module that each hides: standard modules, then installed packages."""
-    stdlib = facts.interpreter.stdlib
+    stdlib = facts.stdlib or facts.interpreter.stdlib
     graph = _stdlib_imports(stdlib) if stdlib else {}
     breaks = {c.name: _broken_with(c.name, graph) for c in hidden}
     packages = _package_importers(breaks, hidden, sites, trees)

@@ -82,7 +82,9 @@ def _finding(view: View, pth: PthFile, code: list[PthLine]) -> Finding:
     name = name_of(pth)
     owner = owner_of(view, pth)
     words = sorted({word for line in code for word in line.words} - HARMLESS)
-    packaged = view.snapshot.sites[pth.site].role == "dist-packages"
+    # Debian writes no RECORD for what its packages install; pip's folder on Debian is below /usr/local
+    site = view.snapshot.sites[pth.site]
+    packaged = site.role == "dist-packages" and "/local/" not in site.path
     severity: Severity = "warning" if words or not (owner or packaged) else "info"
     if owner is None and not packaged:
         who = ", and no installed distribution owns it"
@@ -94,7 +96,12 @@ def _finding(view: View, pth: PthFile, code: list[PthLine]) -> Finding:
         f"{name}:{line.number}: {line.text[:200]}" + (f" … ({line.length} characters)" if line.length > 200 else "")
         for line in code[:5]
     ]
-    evidence.append(f"owned by {owner.name} {owner.version}" if owner else "no RECORD of an installed distribution lists it")
+    if owner is not None:
+        evidence.append(f"owned by {owner.name} {owner.version}")
+    else:
+        evidence.append(
+            "in the folder of the system's packages" if packaged else "no RECORD of an installed distribution lists it"
+        )
     return RULE.finding(
         f"{name} runs code at every start of Python{who}",
         [view.file(pth.path), *([view.distribution(owner)] if owner else [])],
