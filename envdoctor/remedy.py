@@ -172,6 +172,10 @@ class Remedy:
             if d.requested and d.version and not d.direct_url and not d.conda
         )
         pins = tuple(wanted) if len(wanted) <= 12 else ()
+        if self.kind == "system" or (self.kind == "unknown" and self.view.snapshot.venv is None):
+            # An installation is not made by venv or uv, and `--clear` would empty it.
+            wanted_python = f"Python {version}" if version else "Python"
+            return Fix(f"install {wanted_python} again from where it came, or use another one", "manual", (), (self.check(),))
         if self.kind in ("conda", "pixi"):
             tool = self.conda_tool()
             if tool == "pixi":

@@ -35,10 +35,9 @@ def active(found: list[Site]) -> list[str]:
 
 def truth(python: Path | str, environ: Mapping[str, str] | None = None, *, home: Path | None = None, cwd: str = "/") -> list[str]:
     """sys.path as that interpreter builds it: the folders in it, without the standard library's."""
-    done = subprocess.run(
-        [str(python), "-c", "import sys; print('\\n'.join(sys.path[1:]))"],
-        capture_output=True, text=True, check=True, cwd=cwd, env={"HOME": str(home or "/nonexistent"), **(environ or {})}, timeout=60,
-    )  # fmt: skip
+    question = [str(python), "-c", "import sys; print('\\n'.join(sys.path[1:]))"]
+    shell = {"HOME": str(home or "/nonexistent"), **(environ or {})}
+    done = subprocess.run(question, capture_output=True, text=True, check=True, cwd=cwd, env=shell, timeout=60)
     found = []
     for line in done.stdout.splitlines():
         if os.path.isdir(line) and not line.endswith("lib-dynload") and not os.path.exists(f"{line}/os.py"):

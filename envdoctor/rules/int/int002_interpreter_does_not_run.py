@@ -38,6 +38,8 @@ _WORDS = {
     "crashed": "it crashes while starting",
     "timeout": "it does not answer",
 }
+_TELLING = frozenset({"exec-format", "missing-loader", "not-permitted", "not-asked"})
+"""Outcomes whose detail says it all."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -53,6 +55,7 @@ def check(view: View) -> Iterator[Finding]:
         return  # its base is gone, which INT001 says
     words = _WORDS.get(run.outcome, "it does not start")
     detail = f": {run.detail}" if run.detail else ""
+    verdict = run.detail if run.detail and run.outcome in _TELLING else words + detail
     confidence: Confidence = "likely" if run.outcome in ("timeout", "not-asked") else "certain"
     evidence = [f"{view.inside(interpreter.path)} -I -S: {run.outcome}{detail}"]
     if interpreter.real_path and interpreter.real_path != interpreter.path:
@@ -68,7 +71,7 @@ def check(view: View) -> Iterator[Finding]:
     if view.machine.machine and run.outcome in ("exec-format", "missing-loader"):
         evidence.append(f"this machine: {view.machine.machine}, {view.machine.libc or view.machine.system}")
     yield RULE.finding(
-        f"{view.inside(interpreter.path)} does not start: {words}{detail}",
+        f"{view.inside(interpreter.path)} does not start: {verdict}",
         [view.interpreter_subject(), view.environment_subject()],
         evidence=evidence,
         fixes=_fixes(view, run.outcome),
