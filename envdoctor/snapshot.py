@@ -376,8 +376,6 @@ class Record(Fact, frozen=True, kw_only=True):
     """Lines that are no RECORD row, at most 20, cut to 200 characters."""
     hashed: bool = False
     """``--deep`` has hashed the files."""
-    native: int = 0
-    """Rows that are native files."""
     modules: int = 0
     """Rows of modules below importable names (.py and native files); counted only where rows are missing."""
     modules_missing: int = 0
@@ -526,6 +524,8 @@ class Shadow(Fact, frozen=True, kw_only=True):
     importers: tuple[str, ...] = ()
     """Modules that import the hidden one when they are imported, at most 5."""
     importer_count: int = 0
+    in_package: bool = False
+    """The folder it stands in is itself a package, where Python is rarely started."""
 
 
 class NamespaceBlock(Fact, frozen=True, kw_only=True):

@@ -411,17 +411,17 @@ class _Site:
     def _judge(self, index: int, paths: list[str], hashes: list[str], sizes: list[str], malformed: list[str]) -> Record:
         """Compares rows with the tree, notes owners, and keeps only the rows that do not hold."""
         files = self.tree.files
-        keys = set(paths)
-        double = self.owned.keys() & keys
-        for path in double:
-            if not path.endswith((".pyc", ".pyo")):
-                self.claims.setdefault(path, [])
-        self.owned.update(dict.fromkeys(keys, index))
+        mine = dict.fromkeys(paths, index)
+        if not self.owned.keys().isdisjoint(mine):
+            for path in self.owned.keys() & mine.keys():
+                if not path.endswith((".pyc", ".pyo")):
+                    self.claims.setdefault(path, [])
+        self.owned.update(mine)
         self.records.append((index, paths, hashes, sizes))
         position: dict[str, int] | None = None
         missing: list[RecordRow] = []
         outside: list[str] = []
-        for path in keys.difference(files):
+        for path in [path for path in mine if path not in files]:
             if path.endswith((".pyc", ".pyo")) or not path:
                 continue
             if path.endswith(".py") and path + "c" in files:
@@ -463,8 +463,7 @@ class _Site:
             outside=tuple(sorted(text(p) for p in outside)[:100]),
             malformed=tuple(text(line)[:200] for line in malformed[:20]),
             hashed=self.scene.deep,
-            native=len(self.natives & keys),
-            modules=sum(map(_is_module_row, keys)) if missing else 0,
+            modules=sum(map(_is_module_row, mine)) if missing else 0,
             modules_missing=sum(_is_module_row(row.path) for row in missing),
         )
 
