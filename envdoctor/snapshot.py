@@ -541,6 +541,8 @@ class NamespaceBlock(Fact, frozen=True, kw_only=True):
     hidden_modules: tuple[str, ...] = ()
     distributions: tuple[str, ...] = ()
     """Distributions that own the hidden portions."""
+    owner: str | None = None
+    """Distribution that recorded the ``__init__``."""
 
 
 # ---------------------------------------------------------------------------------------------- shell, installers, project

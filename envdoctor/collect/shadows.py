@@ -241,6 +241,7 @@ def _with_importers(
                 hides="stdlib",
                 importers=tuple(importers[:5]),
                 importer_count=len(importers),
+                in_package=files.is_file(f"{os.path.dirname(candidate.path)}/__init__.py"),
             )
         )
     return found

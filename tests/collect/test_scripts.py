@@ -54,7 +54,7 @@ def test_shebang(head: bytes, expected: Shebang | None) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    "python python3 python3.11 python3.13t pythonw.exe pypy3 pypy3.10 python3.11d .python-wrapped".split(),
+    ["python", "python3", "python3.11", "python3.13t", "pythonw.exe", "pypy3", "pypy3.10", "python3.11d", ".python-wrapped"],
 )
 def test_python_names(name: str) -> None:
     assert is_python(f"/x/bin/{name}")

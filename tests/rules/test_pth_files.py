@@ -107,6 +107,8 @@ def test_a_known_name_with_other_content_is_not_known(env: Env) -> None:
     ],
 )
 def test_known_files_are_silent(env: Env, name: str, content: str) -> None:
+    for module in ("_distutils_hack", "_virtualenv", "__editable___proj_0_1_0_finder"):
+        (env.site / f"{module}.py").write_text("def install(): ...\ndef add_shim(): ...\n")
     (env.site / name).write_text(content)
     assert diagnose(env.prefix, "PTH008") == []
 
@@ -156,3 +158,28 @@ def test_inactive_user_site_is_not_read(env: Env, tmp_path: Path) -> None:
     user.mkdir(parents=True)
     (user / "x.pth").write_text("import this_is_code\n/gone\n")
     assert diagnose(env.prefix, "PTH007", "PTH008", environ={"PATH": "", "HOME": str(tmp_path)}) == []
+
+
+def test_code_for_a_module_that_is_gone(env: Env) -> None:
+    (env.site / "__editable__.proj-0.1.0.pth").write_text(
+        "import __editable___proj_0_1_0_finder; __editable___proj_0_1_0_finder.install()"
+    )
+    assert "ModuleNotFoundError" in env.run("-c", "pass").stderr
+    finding = only(diagnose(env.prefix, "PTH008"), "PTH008")
+    assert finding.severity == "warning"
+    assert "__editable___proj_0_1_0_finder" in finding.message
+
+
+def test_a_windows_environment_looked_at_from_here(tmp_path: Path) -> None:
+    site = tmp_path / "env" / "Lib" / "site-packages"
+    (site / "win32").mkdir(parents=True)
+    (tmp_path / "env" / "Scripts").mkdir()
+    (tmp_path / "env" / "Scripts" / "python.exe").write_bytes(b"MZ" + bytes(200))
+    (tmp_path / "env" / "Scripts" / "tool.exe").write_bytes(
+        b"MZ" + bytes(900) + b"#!C:\\old\\Scripts\\python.exe\r\nPK\x03\x04PK\x05\x06"
+    )
+    (tmp_path / "env" / "pyvenv.cfg").write_text("home = C:\\Python311\nversion = 3.11.7\n")
+    (site / "pywin32.pth").write_text("win32\nwin32\\lib\nC:\\src\\mine\n")
+    (site / "win32" / "lib").mkdir()
+    assert errors(diagnose(tmp_path / "env", "PTH")) == []
+    assert diagnose(tmp_path / "env", "PTH007") == []

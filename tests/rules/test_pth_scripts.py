@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,24 @@ def test_scripts_of_nobody(env: Env) -> None:
     (env.prefix / "bin" / "mine").write_text("#!/gone/bin/python\n")
     (env.prefix / "bin" / "theirs").write_text("#!/usr/bin/python3\n")
     assert [f.severity for f in diagnose(env.prefix, "PTH009")] == ["warning"] * (1 if os.path.exists("/usr/bin/python3") else 2)
+
+
+def test_scripts_of_a_mounted_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    for folder in ("etc", "usr/bin", "usr/lib", "proc", "opt/env/bin"):
+        (root / folder).mkdir(parents=True)
+    (root / "etc" / "os-release").write_text("ID=debian\n")
+    (root / "usr" / "bin" / "python3.11").write_bytes(Path(os.path.realpath(sys.executable)).read_bytes()[:4096])
+    (root / "usr" / "bin" / "python3").symlink_to("python3.11")
+    bin_folder = root / "opt" / "env" / "bin"
+    (bin_folder / "python").symlink_to("/usr/bin/python3")
+    (root / "opt" / "env" / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.7\n")
+    env = Env(root / "opt" / "env")
+    (env.prefix / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
+    tool(env, "alpha", "#!/opt/env/bin/python")
+    tool(env, "beta", "#!/opt/gone/bin/python")
+    found = diagnose(env.prefix, "PTH009")
+    assert all("alpha" not in f.message for f in found)
 
 
 def test_hostile_bin(env: Env) -> None:

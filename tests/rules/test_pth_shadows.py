@@ -148,3 +148,9 @@ def test_an_editable_install_of_the_project(tmp_path: Path) -> None:
         direct_url=f'{{"url": "file://{source}", "dir_info": {{"editable": true}}}}',
     )
     assert diagnose(env.prefix, "PTH006", cwd=source) == []
+
+
+def test_inside_a_package_it_is_a_warning(env: Env, tmp_path: Path) -> None:
+    put(tmp_path, "__init__.py")
+    put(tmp_path, "types.py")
+    assert only(diagnose(env.prefix, "PTH005", cwd=tmp_path), "PTH005").severity == "warning"

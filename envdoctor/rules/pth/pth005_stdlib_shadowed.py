@@ -10,7 +10,7 @@ Modules, packages and extension modules at the top of the working directory, of 
 that have the name of a standard module of this Python version. Standard modules that are built in, frozen, or imported
 before the working directory is on sys.path are left out: nothing hides those. It is an error where installed packages
 or standard modules import the hidden one when they are imported (column-0 imports, followed through the standard
-library), else info.
+library), else info. Where the folder is itself a package it is a warning: Python is rarely started inside one.
 
 ## Look-alikes that are fine
 - A folder without `__init__`: a regular module wins over it.
@@ -65,7 +65,9 @@ def check(view: View) -> Iterator[Finding]:
 def _finding(view: View, shadow: Shadow) -> Finding:
     file = shadow.path.replace("\\", "/").rpartition("/")[2]
     place = PLACES[shadow.where]
-    severity: Severity = "error" if shadow.importer_count else "info"
+    severity: Severity = "info"
+    if shadow.importer_count:
+        severity = "warning" if shadow.in_package and shadow.where != "pythonpath" else "error"
     owner = _owner(view, shadow)
     if shadow.importer_count:
         others = shadow.importer_count - 1

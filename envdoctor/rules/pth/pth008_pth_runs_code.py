@@ -8,7 +8,8 @@ ends the start of Python with a traceback, so nothing runs at all.
 ## How it is found
 Every .pth file of the active site folders is read as `site` reads it, and never run. Info where an installed
 distribution owns the file; a warning where none does, or where the code decodes data, starts processes or opens
-connections. An error where the file is not UTF-8 or no regular file, so that Python does not start.
+connections. An error where the file is not UTF-8 or no regular file, so that Python does not start. A line that
+imports a module which is not there is a warning: Python prints a traceback at every start.
 
 ## Look-alikes that are fine
 Known files with their known content are not reported: setuptools' `distutils-precedence.pth`, virtualenv's and uv's
@@ -32,7 +33,7 @@ from collections.abc import Iterator
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pth._files import ignored, name_of, owner_of
-from envdoctor.snapshot import PthFile, PthLine
+from envdoctor.snapshot import Entry, PthFile, PthLine
 from envdoctor.view import View
 
 RULE = Rule("PTH008", "pth-runs-code", "info", reads=("pth_files", "distributions", "interpreter", "sites"))
@@ -52,6 +53,7 @@ KNOWN: tuple[tuple[str, str], ...] = (
 """File name and line of start-up code that is known to be harmless, both matched whole."""
 
 _KNOWN = tuple((re.compile(name), re.compile(line, re.DOTALL)) for name, line in KNOWN)
+_IMPORTS = re.compile(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
 HARMLESS = frozenset({"exec"})
 """A .pth line has to be one line; exec is how honest packages write two."""
 
@@ -66,8 +68,51 @@ def check(view: View) -> Iterator[Finding]:
             yield broken
             continue
         code = [line for line in pth.lines if line.kind == "import"]
-        if code and not all(_known(name_of(pth), line) for line in code):
+        gone = _missing_module(view, code)
+        if gone is not None:
+            yield _fails(view, pth, *gone)
+        elif code and not all(_known(name_of(pth), line) for line in code):
             yield _finding(view, pth, code)
+
+
+def _missing_module(view: View, code: list[PthLine]) -> tuple[PthLine, str] | None:
+    """The first line that imports a module which neither the standard library nor a site folder has, and the module."""
+    standard = view.snapshot.interpreter.stdlib_modules
+    if not standard:
+        return None
+    for line in code:
+        found = _IMPORTS.match(line.text)
+        if found is not None and found.end() >= 400:
+            continue  # the text was cut here
+        names = [part.split()[0].split(".")[0] for part in found[1].split(",") if part.strip()] if found else []
+        for name in names:
+            if name not in standard and not any(_has(site.entries, name) for _, site in view.active_sites):
+                return line, name
+    return None
+
+
+def _has(entries: tuple[Entry, ...], name: str) -> bool:
+    """A module, package or extension module of that name, or anything else that might provide it (a zip file, an egg)."""
+    return any(e.name.split(".", 1)[0] == name or e.name.endswith((".egg", ".zip")) for e in entries)
+
+
+def _fails(view: View, pth: PthFile, line: PthLine, module: str) -> Finding:
+    name = name_of(pth)
+    owner = owner_of(view, pth)
+    remedy = view.remedy
+    if owner is not None:
+        fix = remedy.fix("put the module there again", remedy.reinstall(owner), RULE.code)
+    else:
+        fix = remedy.fix("delete the file: what it belonged to is gone", remedy.delete(pth.path), RULE.code, safety="unsafe")
+    return RULE.finding(
+        f"{name} prints a traceback at every start of Python: there is no module {module}",
+        [view.file(pth.path), *([view.distribution(owner)] if owner else [])],
+        evidence=[f"{name}:{line.number}: {line.text[:200]}", f"no {module} on sys.path"],
+        fixes=[fix],
+        key=name,
+        severity="warning",
+        confidence="likely",
+    )
 
 
 def _known(name: str, line: PthLine) -> bool:

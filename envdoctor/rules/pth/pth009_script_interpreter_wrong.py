@@ -14,6 +14,7 @@ Only the scripts that the installed distributions recorded count for a system in
 - `#!/usr/bin/env python3`: it takes the python of the shell.
 - Another path to the same environment (a link), another name of its python (`python3`, `python3.11`).
 - Relocatable uv environments, whose scripts look beside themselves.
+- Scripts that no installed distribution recorded or declares (warning).
 - Scripts that a distribution ships with a fixed `#!/usr/bin/python3`, which no installer rewrites (info).
 
 ## How to fix
@@ -47,6 +48,7 @@ def check(view: View) -> Iterator[Finding]:
     shipped: list[Script] = []
     groups: dict[tuple[str, bool], list[Script]] = {}
     generated = _generated(view)
+    written = set().union(*generated.values()) if generated else set()
     for script in view.snapshot.scripts:
         if not script.python or (script.exists and script.same_prefix):
             continue
@@ -55,10 +57,11 @@ def check(view: View) -> Iterator[Finding]:
         if script.owner and script.interpreter.startswith(SYSTEM) and _name(script) not in generated.get(script.owner, ()):
             shipped.append(script)
         else:
-            groups.setdefault((script.interpreter, script.owner is None), []).append(script)
+            known = script.owner is not None or _name(script) in written
+            groups.setdefault((script.interpreter, not known), []).append(script)
     python = sum(script.python for script in view.snapshot.scripts)
     for (interpreter, unowned), scripts in sorted(groups.items()):
-        severity: Severity | None = "warning" if unowned and target.kind not in ("conda", "pixi", "unknown") else None
+        severity: Severity | None = "warning" if unowned else None
         yield _finding(view, interpreter, scripts, severity, 2 * len(scripts) > python and len(scripts) > 3)
     if shipped:
         yield _shipped(view, shipped)
