@@ -90,6 +90,7 @@ def _compare(
                 hidden=tuple(sorted(text(path) for path in hidden)),
                 hidden_modules=tuple(sorted(text(module) for module in modules))[:MODULES_KEPT],
                 distributions=tuple(sorted(names)),
+                owner=_owner(blocker[0], init, distributions, owned),
             )
         )
 

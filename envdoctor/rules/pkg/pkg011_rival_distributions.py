@@ -14,8 +14,8 @@ where a shared file is gone.
 
 ## Look-alikes that are fine
 Namespace packages, where each distribution has modules of its own; parts of one project that require one another, with
-the same content; a file that two distributions share by accident (PKG008); rivals in different folders of sys.path, where one hides
-the other (PTH rules).
+the same content; a file that two distributions share by accident (PKG008); rivals in different folders of sys.path, where
+one hides the other (PTH rules).
 
 ## How to fix
 Uninstall all of them, then install the one that is wanted. Installing over it is not enough: the other's files stay.
@@ -94,8 +94,8 @@ def _state(view: View, group: Group, files: list[SharedFile], differing: list[Sh
 
 
 def _foreign_natives(view: View, group: Group, winner: Distribution, packages: set[str]) -> list[str]:
-    """Extension modules below the package though the one that won has none."""
-    if winner.record is None or winner.record.native:
+    """Native files below the package though the one that won is a wheel without any."""
+    if winner.wheel is None or not winner.wheel.tags or not all(tag.endswith("-any") for tag in winner.wheel.tags):
         return []
     return [
         native.path
