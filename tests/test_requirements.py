@@ -60,7 +60,12 @@ releases = st.lists(numbers, min_size=1, max_size=5).map(".".join)
 tails = st.sampled_from(["", "", "", "a1", "b2", "rc1", ".dev0", ".post1", "+cpu", "+cu118.2", ".post1.dev2", "rc1+local"])
 versions = st.builds(lambda e, r, t: f"{e}{r}{t}", st.sampled_from(["", "", "", "1!"]), releases, tails)
 clauses = (
-    st.builds(lambda o, s, v: f"{o}{s}{v}", st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~=", "==="]), st.sampled_from(["", " "]), versions)
+    st.builds(
+        lambda o, s, v: f"{o}{s}{v}",
+        st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~=", "==="]),
+        st.sampled_from(["", " "]),
+        versions,
+    )
     | st.builds(lambda o, v: f"{o}{v}.*", st.sampled_from(["==", "!=", ">="]), releases)
     | st.builds(lambda o, v: f"{o}{v}", st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~="]), releases)
 )
@@ -93,7 +98,14 @@ def test_satisfies_is_packaging(version: str, specifier: str) -> None:
 
 
 @settings(max_examples=800, deadline=None)
-@given(releases, st.lists(st.builds(lambda o, v: f"{o}{v}", st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~="]), releases), min_size=1, max_size=3))
+@given(
+    releases,
+    st.lists(
+        st.builds(lambda o, v: f"{o}{v}", st.sampled_from([">=", "<=", "==", "!=", "<", ">", "~="]), releases),
+        min_size=1,
+        max_size=3,
+    ),
+)
 def test_plain_clauses_take_the_fast_way_and_are_right(version: str, parts: list[str]) -> None:
     specifier = ",".join(parts)
     if not any(part.startswith("~=") and "." not in part for part in parts):
@@ -308,13 +320,24 @@ def test_what_is_not_known_about_python_makes_nothing_missing() -> None:
 
 
 def test_python_known_to_the_minor_version_only() -> None:
-    there = dist("app", "1.0", "a; python_full_version < '3.11.3'", "b; python_full_version >= '3.8.1'", "c; python_full_version < '3.11'")
+    there = dist(
+        "app", "1.0", "a; python_full_version < '3.11.3'", "b; python_full_version >= '3.8.1'", "c; python_full_version < '3.11'"
+    )
     assert list(view_of(there, version="3.11").closure.missing) == ["b"]
 
 
 @pytest.mark.parametrize(
     "text",
-    ["lib>=2.0.*", "lib>dev", "lib (>=1", "???", "lib; python_version", "lib; nonsense == '1'", "x" * 30_000, "lib; " + "(" * 3000],
+    [
+        "lib>=2.0.*",
+        "lib>dev",
+        "lib (>=1",
+        "???",
+        "lib; python_version",
+        "lib; nonsense == '1'",
+        "x" * 30_000,
+        "lib; " + "(" * 3000,
+    ],
 )
 def test_unreadable_requirements_are_said_and_do_no_harm(text: str) -> None:
     view = view_of(dist("app", "1.0", text, "gone"), dist("lib", "1.0"))

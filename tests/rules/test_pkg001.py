@@ -21,7 +21,10 @@ def test_missing_dependency_is_named_normalized_with_its_specifier(env: Env) -> 
     found = only(diagnose(env.prefix, "PKG001"), "PKG001")
     assert found.severity == "error" and found.confidence == "certain"
     assert found.message == "alpha 1.0 needs beta-lib>=2, which is not installed"
-    assert [(s.kind, s.name, s.version) for s in found.subjects] == [("distribution", "beta-lib", None), ("distribution", "alpha", "1.0")]
+    assert [(s.kind, s.name, s.version) for s in found.subjects] == [
+        ("distribution", "beta-lib", None),
+        ("distribution", "alpha", "1.0"),
+    ]
     assert any(command[-1] == "beta-lib>=2" for command in commands(found))
     assert found.fixes[0].verify
     assert any("METADATA: Beta_Lib>=2" in line for line in found.evidence)

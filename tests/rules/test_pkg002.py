@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Env, venv
-from tests.support import diagnose, only
 from tests.rules.test_pkg001 import commands
+from tests.support import diagnose, only
 
 
 def test_conflict(env: Env) -> None:

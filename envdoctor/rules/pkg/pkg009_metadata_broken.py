@@ -7,7 +7,7 @@ RECORD pip can neither upgrade nor uninstall it.
 
 ## How it is found
 METADATA or PKG-INFO: missing, empty, not UTF-8, without valid Name and Version (PEP 440), or naming another distribution
-than its folder. RECORD: unreadable, or lines that are no rows; absent although pip or uv installed the distribution. WHEEL,
+than its folder. RECORD: unreadable, or lines that are no rows; absent although a Python installer made the distribution. WHEEL,
 direct_url.json and entry_points.txt: unreadable. `Requires-Dist` and `Requires-Python`: not PEP 508 or PEP 440. The rest of
 the check goes on with what can be read.
 
@@ -94,18 +94,20 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
     record = dist.record
     if record is not None and record.malformed and not any(p.startswith("RECORD") for p in severe):
         mild.append(f"RECORD: {len(record.malformed)} lines are no rows, such as {record.malformed[0][:80]!r}")
-    if (
-        record is None
-        and dist.format == "dist-info"
-        and dist.installer in ("pip", "uv")
-        and view.packager(dist) is None
-        and not any(p.startswith("RECORD") for p in severe)
-    ):
-        mild.append(f"RECORD: missing, so {dist.installer} cannot upgrade or uninstall it")
+    if record is None and _should_have_record(view, dist) and not any(p.startswith("RECORD") for p in severe):
+        mild.append("RECORD: missing, so no installer can upgrade or uninstall it")
     if dist.requires_python and specifier_of(dist.requires_python) is None and satisfies("3", dist.requires_python) is None:
         mild.append(f"{metadata}: Requires-Python {dist.requires_python[:80]!r} is not valid (PEP 440)")
     mild += [f"{metadata}: Requires-Dist {text[:200]!r} is not valid (PEP 508)" for text in unreadable[:10]]
     return severe, mild
+
+
+def _should_have_record(view: View, dist: Distribution) -> bool:
+    """A Python installer made it; they all write RECORD. Conda and operating systems do not always."""
+    if dist.format != "dist-info" or view.packager(dist) is not None:
+        return False
+    own = view.snapshot.sites[dist.site].of_target and view.snapshot.target.kind in ("venv", "virtualenv", "uv")
+    return own or dist.installer in ("pip", "uv")
 
 
 def _folder_version(dist: Distribution) -> str | None:

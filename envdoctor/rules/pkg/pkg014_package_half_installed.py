@@ -134,6 +134,7 @@ def _no_metadata(
     view: View, unowned: Unowned, name: str, proof: list[str], version: str | None, edges: list[Edge] | None = None
 ) -> Finding:
     remedy = view.remedy
+    path = f"{view.site_path_of(unowned.site)}/{unowned.name}"
     where = view.in_site(unowned.site, unowned.name) + ("/" if unowned.folder else "")
     wanted = spell(name, (), combine(edge.specifier for edge in view.closure.missing.get(name, ())))
     if wanted == name and version:
@@ -145,7 +146,7 @@ def _no_metadata(
         [
             Subject("distribution", name),
             *sorted({view.distribution(edge.parent) for edge in edges or ()}, key=lambda s: (s.name, s.path or "")),
-            view.file(f"{view.site_path_of(unowned.site)}/{unowned.name}"),
+            view.file(path),
         ],
         evidence=[
             f"{where}: {unowned.modules} modules, {unowned.natives} native files, in no RECORD of the folder",
@@ -153,8 +154,8 @@ def _no_metadata(
         ],
         fixes=[
             remedy.fix(
-                f"Install {wanted} over it",
-                remedy.install(wanted, dist=edges[0].parent if edges else None),
+                f"Install {wanted} over it" if edges else f"Delete {where} and install {wanted}",
+                (*(() if edges else remedy.delete(path)), *remedy.install(wanted, dist=edges[0].parent if edges else None)),
                 RULE.code,
                 "PKG001",
                 safety=remedy.safety("safe"),
