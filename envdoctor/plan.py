@@ -17,9 +17,9 @@ from typing import Literal, NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from envdoctor.finding import SEVERITIES, Command, Finding, Fix, Safety
+from envdoctor.requirements import satisfiable
 
 Stage = Literal["recreate", "prepare", "delete", "uninstall", "reinstall", "install", "after"]
 STAGES: tuple[Stage, ...] = ("recreate", "prepare", "delete", "uninstall", "reinstall", "install", "after")
@@ -179,34 +179,6 @@ def name_of(item: str) -> str | None:
         return None
     found = re.match(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)", item)
     return str(canonicalize_name(found[1])) if found else None
-
-
-def satisfiable(specifiers: SpecifierSet) -> bool:
-    """Some version lies in all of `specifiers`: tried on every version they name, and just beside each."""
-    tries = {"0", "999999"}
-    for specifier in specifiers:
-        text = specifier.version.removesuffix(".*")
-        try:
-            version = Version(text)
-        except InvalidVersion:
-            return True  # arbitrary equality: cannot be judged here
-        epoch = f"{version.epoch}!" if version.epoch else ""
-        release = version.release
-        plain = epoch + ".".join(map(str, release))
-        tries |= {text, plain, f"{text}.post1", f"{plain}.post99999", f"{plain}.1", f"{plain}.0.0.1", f"{plain}.99999"}
-        tries |= {f"{plain}.dev0", f"{plain}a0", f"{plain}rc999"}
-        for index, part in enumerate(release):
-            raised = [*release[:index], part + 1]
-            tries.add(epoch + ".".join(map(str, raised)))
-            if part:
-                tries.add(epoch + ".".join(map(str, [*release[:index], part - 1, 99999])))
-    for text in tries:
-        try:
-            if specifiers.contains(Version(text), prereleases=True):
-                return True
-        except InvalidVersion:
-            continue
-    return False
 
 
 # ------------------------------------------------------------------------------------------------------------- choosing
@@ -382,7 +354,7 @@ def _combined(items: Sequence[str]) -> str | None:
     specifiers = SpecifierSet()
     for requirement in parsed:
         specifiers &= requirement.specifier
-    if not satisfiable(specifiers):
+    if not satisfiable([str(specifiers)]):
         return None
     extras = sorted({extra for requirement in parsed for extra in requirement.extras})
     markers = {str(requirement.marker) for requirement in parsed if requirement.marker}

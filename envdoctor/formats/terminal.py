@@ -112,7 +112,7 @@ class _Writer:
 
     def __init__(self, report: Report, look: Look) -> None:
         self.full = report
-        self.look = look._replace(width=max(look.width, 20))
+        self.look = look._replace(width=max(look.width, 30))
         self.verbose = look.verbosity > 0
         self.groups = groups(report.findings)
 
@@ -164,24 +164,22 @@ class _Writer:
     # ---------------------------------------------------------------------------------------------------------- families
     def families(self) -> list[str]:
         """One cell a family, in as many columns as fit."""
-        cells_ = [(words, *self.state(family)) for family, words in FAMILIES.items()]
-        wide = max(len(words) for words, _, _ in cells_) + 2
-        size = wide + max(len(state) for _, state, _ in cells_) + 3
-        room = self.look.width - 2
-        columns = max(1, min(3, (room + 3) // size))
-        rows = -(-len(cells_) // columns)
+        made = [(words, *self.state(family)) for family, words in FAMILIES.items()]
+        wide = max(len(words) for words, _, _ in made) + 2
+        for columns in (3, 2, 1):
+            rows = -(-len(made) // columns)
+            parts = [made[at : at + rows] for at in range(0, len(made), rows)]
+            sizes = [wide + max(len(state) for _, state, _ in part) for part in parts]
+            if 2 + sum(sizes) + 3 * (len(parts) - 1) <= self.look.width:
+                break
         lines = []
         for row in range(rows):
-            line = ""
-            for column in range(columns):
-                index = column * rows + row
-                if index >= len(cells_):
-                    continue
-                words, state, style = cells_[index]
-                last = column == columns - 1 or (column + 1) * rows + row >= len(cells_)
-                padding = "" if last else " " * (size - wide - len(state))
-                line += words.ljust(wide) + self.paint(state, style) + padding
-            lines.append(("  " + line).rstrip())
+            line = "  "
+            for part, size in zip(parts, sizes, strict=True):
+                if row < len(part):
+                    words, state, style = part[row]
+                    line += words.ljust(wide) + self.paint(state, style) + " " * (size - wide - len(state) + 3)
+            lines.append(line.rstrip())
         return lines
 
     def state(self, family: str) -> tuple[str, str]:
@@ -208,32 +206,45 @@ class _Writer:
                 (s for s in SEVERITIES if any(f.severity == s and f.code[:3] == family for f in self.full.findings)), "crashed"
             )
             return ", ".join(parts), worst
+        aside = sum(1 for one in self.full.suppressed if one.finding.code[:3] == family)
+        if aside:
+            return f"{aside} set aside", "dim"
         if outcomes & {"clean", "found"}:
             return "ok", "ok"
         return ("skipped" if outcomes else "not selected"), "dim"
 
     # ---------------------------------------------------------------------------------------------------------- findings
     def findings(self) -> list[list[str]]:
-        """A block for each root cause; many of one rule become lines."""
+        """A block for each root cause; after the first few of one rule, a block with a line for each of the others."""
+        by_code: dict[str, list[Group]] = {}
+        for group in self.groups:
+            if group.root.severity != "info" or group.followers:
+                by_code.setdefault(group.root.code, []).append(group)
         blocks: list[list[str]] = []
         shown: Counter[str] = Counter()
-        rest: dict[str, list[Group]] = {}
         for group in self.groups:
-            if group.root.severity == "info" and not group.followers:
+            code = group.root.code
+            if group not in by_code.get(code, ()):
                 continue
-            shown[group.root.code] += 1
-            if self.verbose or shown[group.root.code] <= IN_FULL:
+            shown[code] += 1
+            if self.verbose or shown[code] <= IN_FULL:
                 blocks.append(self.block(group))
-            else:
-                rest.setdefault(group.root.code, []).append(group)
-        for more in rest.values():
-            root = more[0].root
-            lines = [self.paint(f"{root.severity:<8}", root.severity) + f"{root.code} {root.name} · {len(more)} more"]
-            lines += [line for group in more[:IN_SHORT] for line in self.line(group.root)]
-            if len(more) > IN_SHORT:
-                lines.append(f"  … {len(more) - IN_SHORT:,} more: -v shows all")
-            blocks.append(lines)
+            elif shown[code] == IN_FULL + 1:
+                blocks.append(self.more(by_code[code][IN_FULL:]))
         return blocks
+
+    def more(self, groups: list[Group]) -> list[str]:
+        """Several findings of one rule, a line each."""
+        root = groups[0].root
+        head = f"{root.severity:<8}{root.code} {root.name} · {len(groups):,} more, -v shows them in full"
+        made = wrap(safe(head), self.look.width, rest="        ")
+        lines = [self.paint(root.severity, root.severity) + made[0][len(root.severity) :], *made[1:]]
+        for group in groups[:IN_SHORT]:
+            follow = f" ({len(group.followers)} more from it)" if group.followers else ""
+            lines += wrap(safe(group.root.message) + follow, self.look.width, "  ", "    ")
+        if len(groups) > IN_SHORT:
+            lines.append(f"  … and {len(groups) - IN_SHORT:,} more")
+        return lines
 
     def block(self, group: Group) -> list[str]:
         """One finding with all that belongs to it."""
@@ -270,7 +281,8 @@ class _Writer:
     def fix(self, fix: Fix, word: str) -> list[str]:
         """One way: what it does, then its commands."""
         label = {"safe": word, "unsafe": f"{word}, changing more than this", "manual": f"{word}, by hand"}[fix.safety]
-        lines = wrap(safe(f"{label}: {fix.title}"), self.look.width, "  ", "      ")
+        title = fix.title.removeprefix("Or ") if word == "or" else fix.title
+        lines = wrap(safe(f"{label}: {title}"), self.look.width, "  ", "      ")
         return lines + ["      " + command_line(argv, windows=self.windows) for argv in fix.commands]
 
     def command(self, label: str, argv: tuple[str, ...]) -> list[str]:
@@ -334,7 +346,7 @@ class _Writer:
     def counts(self) -> str:
         """How many of what."""
         parts = [plural(self.full.count(severity), severity) for severity in SEVERITIES if self.full.count(severity)]
-        text = ", ".join(parts) or "nothing found"
+        text = ", ".join(parts) or ("nothing new" if self.full.suppressed else "nothing found")
         follow = self.full.consequences()
         if follow:
             text += f" ({follow} of them {'follows' if follow == 1 else 'follow'} from another)"

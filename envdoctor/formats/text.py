@@ -96,18 +96,15 @@ def wrap(text: str, width: int, first: str = "", rest: str | None = None) -> lis
 
 
 def join(parts: Sequence[str], width: int, separator: str = " · ", rest: str = "  ") -> list[str]:
-    """`parts` joined by `separator`, broken between parts only."""
+    """`parts` joined by `separator`, in lines of at most `width` columns: broken between parts, inside one only where it
+    does not fit by itself."""
     lines: list[str] = []
-    line = ""
     for part in parts:
-        if not line:
-            line = part
-        elif cells(line) + cells(separator) + cells(part) <= width:
-            line += separator + part
+        if lines and cells(lines[-1]) + cells(separator) + cells(part) <= width:
+            lines[-1] += separator + part
         else:
-            lines.append(line + separator.rstrip())
-            line = rest + part
-    return [*lines, line] if line else lines
+            lines += wrap(part, width, rest if lines else "", rest)
+    return lines
 
 
 def plural(number: int, one: str, many: str | None = None) -> str:
