@@ -76,6 +76,7 @@ def collect(scene: Scene) -> Collected:
         scripts,
         shadows,
         shell,
+        stdlib_users,
     )
 
     run = _Runner(scene)
@@ -93,7 +94,7 @@ def collect(scene: Scene) -> Collected:
         tool_version=__version__,
         deep=scene.deep,
         target=scene.target,
-        interpreter=facts.interpreter,
+        interpreter=run("stdlib", lambda: stdlib_users.collect(scene, facts, trees, dists.distributions), facts.interpreter),
         venv=facts.venv,
         distributions=tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
         natives=natives,
