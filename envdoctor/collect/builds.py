@@ -18,6 +18,8 @@ from envdoctor.snapshot import BuildNeed, Distribution, PipAsk, Project, text
 LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
 MAX_LOCK = 16 << 20
 MAX_NEEDS = 200
+MAX_EDGES = 50
+"""Places of a lock that ask for one package, of which the conditions are read."""
 _FILE = re.compile(r"[\"'/]([A-Za-z0-9][A-Za-z0-9._]*-[^\"'/#?\s]+?\.(?:whl|tar\.gz|tar\.bz2|zip))(?=[\"'#?])")
 _FIELD = re.compile(r"^(name|version|marker|markers|source) = (.+)$", re.MULTILINE)
 _NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
@@ -130,13 +132,15 @@ def _fields(block: str) -> dict[str, str]:
 
 
 def _of_lock(source: str, lock: str, installed: dict[str, str | None], own: str) -> Iterator[BuildNeed]:
+    seen: set[tuple[str, str]] = set()
     for block in _blocks("\n" + source):
         if "-none-any.whl" in block:
             continue
         fields = _fields(block)
         name, version = _normal(fields.get("name", "")), fields.get("version", "")
-        if not name or name == own or installed.get(name) == version:
+        if not name or name == own or installed.get(name) == version or (name, version) in seen:
             continue
+        seen.add((name, version))
         names = [match.group(1) for match in _FILE.finditer(block)]
         wheels = sorted({"-".join(file[:-4].split("-")[-3:]) for file in names if file.endswith(".whl")})
         if not any(not file.endswith(".whl") for file in names):
@@ -161,8 +165,11 @@ def _markers(source: str, name: str, fields: dict[str, str]) -> set[str]:
     found: set[str] = set()
     start = 0
     needle = f'{{ name = "{name}"'
-    while (start := source.find(needle, start)) >= 0:
-        line = source[start : source.find("\n", start) if "\n" in source[start:] else len(source)]
+    for _ in range(MAX_EDGES):
+        start = source.find(needle, start)
+        if start < 0:
+            break
+        line = source[start : start + 2000].partition("\n")[0]
         match = re.search(r"marker = ([\"'])(.*?)\1 ?[,}]", line)
         found.add(text(match.group(2)) if match else "")
         start += len(needle)

@@ -104,7 +104,7 @@ def lacking(
     Read in the few files that decide it; the boundaries were found by running 25 releases of pip on six Pythons.
     """
     python, pip = _numbers(interpreter.version), _numbers(version)
-    if not pip or pip >= (23, 1) or python < (3, 10):
+    if not pip or pip >= (23, 1, 2) or python < (3, 10):
         return []
     lacks = []
     if _matches(tree, "pip/_vendor/html5lib/_trie/_base.py", _MAPPING):

@@ -135,7 +135,7 @@ class _Facts:
             self.build_requires += words(build.get("requires"))
             backend = build.get("build-backend")
             self.build_backend = backend if isinstance(backend, str) else "setuptools.build_meta:__legacy__"
-        self.manages |= {name for name in ("uv", "poetry", "pdm", "pixi", "hatch", "conda-lock") if table(tool, name)}
+        self.manages |= {name for name in ("uv", "poetry", "pdm", "pixi", "hatch", "conda-lock") if name in tool}
         self._poetry(table(tool, "poetry"))
         self._build_settings(tool)
 
