@@ -97,12 +97,6 @@ def test_a_known_name_with_other_content_is_not_known(env: Env) -> None:
         ("__editable__.proj-0.1.0.pth", "import __editable___proj_0_1_0_finder; __editable___proj_0_1_0_finder.install()"),
         ("zope.interface-6.0-py3.11-nspkg.pth", NSPKG),
         ("matplotlib-3.6.3-nspkg.pth", NSPKG.replace("zope", "mpl_toolkits")),
-        ("a1_coverage.pth", "import sys; exec('try: import coverage; coverage.process_startup(slug=\"pth\")\\nexcept: pass')"),
-        (
-            "pytest-cov.pth",
-            "import os, sys;exec('if \"COV_CORE_SOURCE\" in os.environ:\\n try:\\n  from pytest_cov.embed import init')",
-        ),
-        ("hunter.pth", "import os, sys;exec('if \"PYTHONHUNTER\" in os.environ: import hunter')"),
         ("easy-install.pth", "import sys; sys.__plen = len(sys.path)\n"),
     ],
 )
@@ -111,6 +105,24 @@ def test_known_files_are_silent(env: Env, name: str, content: str) -> None:
         (env.site / f"{module}.py").write_text("def install(): ...\ndef add_shim(): ...\n")
     (env.site / name).write_text(content)
     assert diagnose(env.prefix, "PTH008") == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "content"),
+    [
+        ("coverage", "a1_coverage.pth", "import sys; exec('try: import coverage\\nexcept: pass')"),
+        ("pytest-cov", "pytest-cov.pth", "import os, sys;exec('if \"COV_CORE_SOURCE\" in os.environ: pass')"),
+        ("hunter", "hunter.pth", "import hunter; hunter._embed_via_environment()"),
+        ("manhole", "manhole.pth", "import os, sys;exec('if \"PYTHONMANHOLE\" in os.environ:\\n eval(\"1\")')"),
+    ],
+)  # fmt: skip
+def test_known_files_only_of_their_own_distribution(env: Env, owner: str, name: str, content: str) -> None:
+    env.dist(owner, files={name: content + "\n", f"{owner}.py": ""})
+    assert diagnose(env.prefix, "PTH008") == []
+    other = env.site / f"x_{name}"
+    other.write_text(content + "\n")
+    (env.site / name).rename(other)
+    assert only(diagnose(env.prefix, "PTH008"), "PTH008").severity == "warning"
 
 
 def test_not_utf8_ends_the_start(env: Env) -> None:

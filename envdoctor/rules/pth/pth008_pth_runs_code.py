@@ -39,23 +39,28 @@ from envdoctor.view import View
 RULE = Rule("PTH008", "pth-runs-code", "info", reads=("pth_files", "distributions", "interpreter", "sites"))
 
 KNOWN: tuple[tuple[str, str], ...] = (
-    (r"distutils-precedence\.pth", r"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; .*_distutils_hack'\)\.\w+\(\);?"),
+    (r"distutils-precedence\.pth", r"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; [^;]*; [^;]*_distutils_hack'\)\.\w+\(\);?"),
     (r"_virtualenv\.pth", r"import _virtualenv"),
-    (r"(?:__editable__.*|_?[\w.-]+)\.pth", r"import (__editable__\w+|_editable_impl_\w+)(?:; ?(\1|\w+)\.install\(.*\))?"),
-    (r".*nspkg\.pth", r"import sys, ?types, ?os; ?.*"),
+    (r"[\w.-]+\.pth", r"import (__editable__\w+|_editable_impl_\w+)(?:; ?\1\.install\(\))?"),
+    (r".*nspkg\.pth", r"import sys, ?types, ?os; ?(?:has_mfs ?= ?sys\.version_info|p ?= ?os\.path\.join\(sys\._getframe).*"),
     (r"(?:easy-install|setuptools)\.pth", r"import sys; (?:sys\.__plen = len\(sys\.path\)|new ?= ?sys\.path\[sys\.__plen:\];.*)"),
-    (r".*cov(?:erage)?.*\.pth", r"import (?:sys|os)[^\n]*(?:coverage|COV_CORE_SOURCE|COVERAGE_PROCESS)[^\n]*"),
     (r".*cov(?:erage)?.*\.pth", r"import coverage; ?coverage\.process_startup\(\)"),
-    (r"hunter.*\.pth", r"import [^\n]*(?:PYTHONHUNTER|hunter)[^\n]*"),
-    (r"manhole.*\.pth", r"import [^\n]*(?:PYTHONMANHOLE|manhole)[^\n]*"),
     (r"(?:homebrew|brew)[\w.-]*\.pth", r"import site; ?site\.addsitedir\(['\"][^'\"()]*['\"]\)"),
 )
-"""File name and line of start-up code that is known to be harmless, both matched whole."""
+"""File name and line of start-up code that is known to be harmless wherever it comes from, both matched whole."""
+KNOWN_OWNED: tuple[tuple[str, str, str], ...] = (
+    ("coverage", r"\w*coverage\.pth", r"import [^\n]*coverage[^\n]*"),
+    ("pytest-cov", r"[\w-]*cov[\w-]*\.pth", r"import [^\n]*COV_CORE_SOURCE[^\n]*"),
+    ("hunter", r"hunter\.pth", r"import [^\n]*hunter[^\n]*"),
+    ("manhole", r"manhole\.pth", r"import [^\n]*PYTHONMANHOLE[^\n]*"),
+)
+"""The same for lines that only the distribution which records the file may hold: its name, file name, line."""
 
-_KNOWN = tuple((re.compile(name), re.compile(line, re.DOTALL)) for name, line in KNOWN)
-_IMPORTS = re.compile(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
+_KNOWN = tuple((re.compile(name), re.compile(line)) for name, line in KNOWN)
+_KNOWN_OWNED = tuple((owner, re.compile(name), re.compile(line)) for owner, name, line in KNOWN_OWNED)
 HARMLESS = frozenset({"exec"})
 """A .pth line has to be one line; exec is how honest packages write two."""
+_IMPORTS = re.compile(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -71,7 +76,7 @@ def check(view: View) -> Iterator[Finding]:
         gone = _missing_module(view, code)
         if gone is not None:
             yield _fails(view, pth, *gone)
-        elif code and not all(_known(name_of(pth), line) for line in code):
+        elif code and not all(_known(pth, line) for line in code):
             yield _finding(view, pth, code)
 
 
@@ -115,12 +120,19 @@ def _fails(view: View, pth: PthFile, line: PthLine, module: str) -> Finding:
     )
 
 
-def _known(name: str, line: PthLine) -> bool:
-    if set(line.words) - HARMLESS and not name.endswith("nspkg.pth"):
-        return False
+def _known(pth: PthFile, line: PthLine) -> bool:
+    """The line is one that is known, in the file that it is known from."""
+    name = name_of(pth)
     if line.length > 2000:
         return False
-    return any(n.fullmatch(name) and (t.fullmatch(line.text) or (line.length > 400 and t.match(line.text))) for n, t in _KNOWN)
+    if not set(line.words) - HARMLESS and any(_fits(n, t, name, line) for n, t in _KNOWN):
+        return True
+    harmless = set(line.words) <= HARMLESS | {"eval"}
+    return harmless and any(pth.owner == owner and _fits(n, t, name, line) for owner, n, t in _KNOWN_OWNED)
+
+
+def _fits(file: re.Pattern[str], code: re.Pattern[str], name: str, line: PthLine) -> bool:
+    return bool(file.fullmatch(name) and (code.match(line.text) if line.length > 400 else code.fullmatch(line.text)))
 
 
 def _finding(view: View, pth: PthFile, code: list[PthLine]) -> Finding:
