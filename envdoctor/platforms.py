@@ -71,6 +71,9 @@ _FAMILIES: Final = {
     "armv5l": "arm",
     "armv6": "arm",
     "armv7": "arm",
+    "powerpc64le": "ppc64le",
+    "powerpc64": "ppc64",
+    "powerpc": "ppc",
 }
 _HALVES: Final = {"i686": "x86_64", "arm": "aarch64", "ppc": "ppc64", "s390": "s390x", "riscv32": "riscv64", "x32": "x86_64"}
 _MANYLINUX_ARCHS: Final = frozenset(

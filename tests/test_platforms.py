@@ -22,7 +22,9 @@ from envdoctor.view import View
 from tests.builders import interpreters, venv
 from tests.support import snapshot_of
 
-LINUX = Machine(system="linux", machine="x86_64", native_machine="x86_64", kernel="6.1.0", libc="glibc 2.36", libcs=("glibc 2.36",))
+LINUX = Machine(
+    system="linux", machine="x86_64", native_machine="x86_64", kernel="6.1.0", libc="glibc 2.36", libcs=("glibc 2.36",)
+)
 MAC = Machine(system="macos", machine="arm64", native_machine="arm64", os_version="13.5", kernel="22.6.0")
 WINDOWS = Machine(system="windows", machine="x86_64", native_machine="x86_64", kernel="10.0.22631", os_version="10.0.22631")
 
@@ -87,7 +89,8 @@ def test_tags_and_markers_are_what_the_interpreter_says(version: str, tmp_path: 
 @pytest.mark.parametrize("version", sorted(interpreters()))
 def test_markers_are_what_the_interpreter_says_also_where_packaging_does_not_run(version: str, tmp_path: Path) -> None:
     env = venv(tmp_path / "env", python=interpreters()[version])
-    code = "import platform,sys,json,os;print(json.dumps([platform.python_version(),platform.machine(),sys.platform,os.name,platform.release()]))"
+    code = "import platform as p,sys,json,os;"
+    code += "print(json.dumps([p.python_version(), p.machine(), sys.platform, os.name, p.release()]))"
     said = json.loads(env.run("-I", "-c", code).stdout)
     seen = snapshot_of(env.prefix)
     mine = marker_environment(seen, seen.machine)
@@ -166,7 +169,7 @@ def test_a_tag_is_supported_exactly_when_nothing_is_to_explain(tag: str, of: Sna
     if supported:
         assert not found
     elif not found:
-        python, abi, platform = tag.split("-")
+        python, _, platform = tag.split("-")
         # wider than installers by intent: a macOS minor version, an untagged major version, an ABI on py3
         assert platform.startswith("macosx") or python == "cp3" or python.startswith("py")
 

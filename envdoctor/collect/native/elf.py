@@ -84,6 +84,8 @@ class Elf:
         """(virtual address, offset, size in the file) of each PT_LOAD."""
         self.tags: dict[int, int] = {}
         self.slice: Slice | None = None
+        self.bits: Literal[32, 64] = 64
+        self.endian: Literal["<", ">"] = "<"
         self._parse()
 
     def at(self, offset: int, count: int) -> bytes:
@@ -108,7 +110,7 @@ class Elf:
             self.problem = "truncated inside the ELF header" if len(head) < 52 else "no valid ELF header"
             return
         bits: Literal[32, 64] = 32 if head[4] == 1 else 64
-        endian = "<" if head[5] == 1 else ">"
+        endian: Literal["<", ">"] = "<" if head[5] == 1 else ">"
         if bits == 64 and len(head) < 64:
             self.problem = "truncated inside the ELF header"
             return
