@@ -139,6 +139,8 @@ def collect(scene: Scene) -> Facts:
     else:
         run, probe = _ask(scene, path, exists, launcher, head, binary, libpython)
     version, version_from = _version(scene, config, probe, links, end, base, binary, libpython)
+    if probe is not None and config is not None and not base_exists and _has_stdlib(probe["base_prefix"], scene.windows):
+        base, base_exists = probe["base_prefix"], True
     if probe is not None and config is None and (base is None or _stdlib_in(base, version, scene.windows) is None):
         base = probe["base_prefix"] if files.is_folder(probe["base_prefix"]) else base
     stdlib = _stdlib_in(base, version, scene.windows) if base is not None else None
@@ -685,8 +687,8 @@ def _optional(
         rest = [name for name in wanted if name not in present]
         if rest:
             present |= _inside_binary(rest, [p for p in (libpython.path if libpython else None, end) if p])
-            if end is None:
-                present |= set(rest)
+            if end is None or 2 * len(present) < len(wanted):
+                present |= set(rest)  # not known, or a build that has most of them linked in
     loader = _Loader(scene, binary, libpython, base)
     found: list[StdlibModule] = []
     for name in sorted(wanted):
@@ -791,7 +793,6 @@ def _inside_binary(names: list[str], paths: list[str]) -> set[str]:
             if 0 < info.st_size < 1 << 28:
                 with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
                     found |= {n for n in names if data.find(b"PyInit_" + n.encode() + b"\0") >= 0}
-                    found |= {n for n in names if n not in found and data.find(b"\0" + n.encode() + b"\0") >= 0}
         except (OSError, ValueError):
             continue
         finally:
