@@ -136,11 +136,11 @@ def _tag_need(view: View, loading: Loading, dist: Distribution) -> Need | None:
 
 
 def _files_need_less(loading: Loading, dist: Distribution, need: Need) -> bool:
-    """Every compiled file of it can be asked what it needs of glibc, and asks for no more than there is."""
+    """Compiled files are there, and none asks for more of glibc than there is."""
     if need.what != "glibc":
         return False
     group = loading.by_owner.get((dist.site, dist.name))
-    asked = [part for n in group.natives if n.arch for part in n.file.slices if part.glibc] if group is not None else []
+    asked = [part for n in group.natives if n.arch for part in n.file.slices] if group is not None else []
     return bool(asked) and all((numbers(part.glibc) or (0, 0)) <= need.have for part in asked)
 
 
