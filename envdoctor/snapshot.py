@@ -524,6 +524,8 @@ class Shadow(Fact, frozen=True, kw_only=True):
     importers: tuple[str, ...] = ()
     """Modules that import the hidden one when they are imported, at most 5."""
     importer_count: int = 0
+    lazy: bool = False
+    """The importers are modules that their packages do not import by themselves."""
     in_package: bool = False
     """The folder it stands in is itself a package, where Python is rarely started."""
 

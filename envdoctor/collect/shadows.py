@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envdoctor.collect import files
@@ -53,8 +53,9 @@ COMMON = _names(
 _SUFFIX = re.compile(r"^([A-Za-z_]\w*)(\.py|\.pyc|(?:\.[\w-]+)?\.(?:so|pyd))$")
 _IMPORT = re.compile(rb"^(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import|import[ \t]+([^#\n;]+))", re.MULTILINE)
 MAX_NAMES = 200_000
-MAX_FILES = 3000
-MAX_BYTES = 48 << 20
+MAX_FILES = 1500
+MAX_BYTES = 16 << 20
+"""Files and bytes of installed packages that are read for the modules in front of the standard library, twice at most."""
 MAX_BREAKS = 40
 """Standard modules that a hidden one may take with it and that are then looked for in packages."""
 
@@ -226,13 +227,20 @@ def _with_importers(
     stdlib = facts.stdlib or facts.interpreter.stdlib
     graph = _stdlib_imports(stdlib) if stdlib else {}
     breaks = {c.name: _broken_with(c.name, graph) for c in hidden}
-    packages = _package_importers(breaks, hidden, sites, trees)
+    folders = _packages(hidden, sites, trees)
+    packages = _package_importers(breaks, folders)
+    left = frozenset(c.name for c in hidden if not packages.get(c.name) and not breaks[c.name])
+    reached, others = _submodule_importers(left, folders) if left else ({}, {})
+    for name, modules_ in reached.items():
+        packages.setdefault(name, set()).update(modules_)
     found = []
     for candidate in hidden:
         own = sorted(packages.get(candidate.name, ()))
         direct = sorted(m for m in breaks[candidate.name] if candidate.name in graph.get(m, ()))
         indirect = sorted(breaks[candidate.name] - set(direct))
         importers = list(dict.fromkeys((*own[:3], *direct, *own[3:], *indirect)))
+        lazy = not importers
+        importers = importers or sorted(others.get(candidate.name, ()))
         found.append(
             Shadow(
                 name=candidate.name,
@@ -241,6 +249,7 @@ def _with_importers(
                 hides="stdlib",
                 importers=tuple(importers[:5]),
                 importer_count=len(importers),
+                lazy=lazy and bool(importers),
                 in_package=files.is_file(f"{os.path.dirname(candidate.path)}/__init__.py"),
             )
         )
@@ -290,36 +299,83 @@ def _broken_with(name: str, graph: Mapping[str, set[str]]) -> set[str]:
     return broken
 
 
-def _package_importers(
-    breaks: Mapping[str, set[str]], hidden: Iterable[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]
-) -> dict[str, set[str]]:
-    """Modules of installed packages (their top two levels) that import a hidden module, at most some hundred files' worth."""
-    wanted: dict[str, set[str]] = {}
-    for name, broken in breaks.items():
-        for module in {name, *sorted(broken)[:MAX_BREAKS]} if len(broken) <= MAX_BREAKS else {name}:
-            wanted.setdefault(module, set()).add(name)
+class _Package(NamedTuple):
+    """A site folder's tree with its files of the top two levels, ``__init__`` and top-level modules apart."""
+
+    root: str
+    first: list[str]
+    second: list[str]
+
+
+def _packages(hidden: Iterable[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]) -> list[_Package]:
     shadowing = {os.path.realpath(os.path.dirname(c.path)) for c in hidden}
-    found: dict[str, set[str]] = {}
-    count = size = 0
+    found = []
     for site, tree in zip(sites, trees, strict=False):
         if tree is None or not site.active or os.path.realpath(tree.root) in shadowing:
             continue
-        paths = [p for p in tree.files if p.endswith(".py") and p.count("/") <= 1]
-        paths.sort(key=lambda p: (not p.endswith("/__init__.py"), p))
-        for path in paths:
-            if count >= MAX_FILES or size >= MAX_BYTES:
-                return found
-            try:
-                data = files.read(f"{tree.root}/{path}", 1 << 20).data
-            except files.Unreadable:
-                continue
-            count += 1
-            size += len(data)
-            for module in _imports(data) & wanted.keys():
-                shown = text(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-                for name in wanted[module]:
-                    found.setdefault(name, set()).add(shown)
+        paths = sorted(p for p in tree.files if p.endswith(".py") and p.count("/") <= 1)
+        first = [p for p in paths if "/" not in p or p.endswith("/__init__.py")]
+        found.append(_Package(tree.root, first, sorted(set(paths) - set(first))))
     return found
+
+
+def _package_importers(breaks: Mapping[str, set[str]], packages: Sequence[_Package]) -> dict[str, set[str]]:
+    """Top-level modules and packages whose own import runs an import of a hidden module, or of what breaks with it."""
+    wanted: dict[str, set[str]] = {}
+    for name, broken in breaks.items():
+        for module in {name, *broken} if len(broken) <= MAX_BREAKS else {name}:
+            wanted.setdefault(module, set()).add(name)
+    found: dict[str, set[str]] = {}
+    for path, data in _contents((package.root, path) for package in packages for path in package.first):
+        for module in _imports(data) & wanted.keys():
+            for name in wanted[module]:
+                found.setdefault(name, set()).add(_dotted(path))
+    return found
+
+
+def _submodule_importers(names: frozenset[str], packages: Sequence[_Package]) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """For each name the modules inside packages that import it: those that the package itself imports, and the others."""
+    patterns = {name: re.compile(rb"^(?:from|import)[ \t]+" + name.encode() + rb"\b", re.MULTILINE) for name in names}
+    reached: dict[str, set[str]] = {}
+    others: dict[str, set[str]] = {}
+    for package in packages:
+        for path, data in _contents((package.root, path) for path in package.second):
+            for name in names:
+                if name.encode() in data and patterns[name].search(data):
+                    side = reached if _loaded_with_package(package.root, path) else others
+                    side.setdefault(name, set()).add(_dotted(path))
+    return reached, others
+
+
+def _loaded_with_package(root: str, path: str) -> bool:
+    """``pkg/__init__.py`` imports the module ``pkg/sub.py`` in a line of its own."""
+    folder, _, file = path.partition("/")
+    module, parent = file.removesuffix(".py").encode(), folder.encode()
+    try:
+        data = files.read(f"{root}/{folder}/__init__.py", 1 << 20).data
+    except files.Unreadable:
+        return False
+    dotted = rb"(?:\.|" + re.escape(parent) + rb"\.)" + re.escape(module) + rb"\b"
+    listed = rb"from[ \t]+(?:\.|" + re.escape(parent) + rb")[ \t]+import[ \t]+[^\n]*\b" + re.escape(module) + rb"\b"
+    return re.search(rb"^(?:(?:from|import)[ \t]+" + dotted + rb"|" + listed + rb")", data, re.MULTILINE) is not None
+
+
+def _contents(paths: Iterable[tuple[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """Relative path and text of files until there were enough."""
+    size = 0
+    for count, (root, path) in enumerate(paths):
+        if count >= MAX_FILES or size >= MAX_BYTES:
+            return
+        try:
+            data = files.read(f"{root}/{path}", 1 << 20).data
+        except files.Unreadable:
+            continue
+        size += len(data)
+        yield path, data
+
+
+def _dotted(path: str) -> str:
+    return text(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
 
 
 # --------------------------------------------------------------------------------------------------------- distributions

@@ -34,12 +34,20 @@ def test_column_zero_imports() -> None:
 
 def test_importers(env: Env, tmp_path: Path) -> None:
     env.dist("lottery", files={"lottery/__init__.py": "import random\n", "lottery/draw.py": "from random import Random\n"})
+    env.dist("other", files={"other/__init__.py": "", "other/sub.py": "import cmd\n"})
+    env.dist("loads", files={"loads/__init__.py": "from .sub import x\n", "loads/sub.py": "import wave\nx = 1\n"})
     env.dist("lazy", files={"lazy/__init__.py": "def f():\n    import random\n"})
     (tmp_path / "random.py").write_text("")
-    (shadow,) = snapshot_of(env.prefix, cwd=tmp_path).shadows
-    assert shadow.importers[:2] == ("lottery", "lottery.draw")
-    assert shadow.importer_count > 5
-    assert shadow.where == "working-directory"
+    for name in ("cmd", "wave", "this"):
+        (tmp_path / f"{name}.py").write_text("")
+    found = {shadow.name: shadow for shadow in snapshot_of(env.prefix, cwd=tmp_path).shadows}
+    assert found["random"].importers[0] == "lottery"
+    assert found["random"].importer_count > 5
+    assert found["random"].where == "working-directory"
+    assert (found["cmd"].importers, found["cmd"].lazy) == (("other.sub",), True)
+    assert (found["wave"].importers, found["wave"].lazy) == (("loads.sub",), False)
+    assert not env.imports("loads", cwd=tmp_path) or found["wave"].importer_count == 1
+    assert found["this"].importer_count == 0
 
 
 def test_safe_path_switches_the_working_directory_off(env: Env, tmp_path: Path) -> None:

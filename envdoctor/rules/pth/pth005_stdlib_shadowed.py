@@ -10,7 +10,8 @@ Modules, packages and extension modules at the top of the working directory, of 
 that have the name of a standard module of this Python version. Standard modules that are built in, frozen, or imported
 before the working directory is on sys.path are left out: nothing hides those. It is an error where installed packages
 or standard modules import the hidden one when they are imported (column-0 imports, followed through the standard
-library), else info. Where the folder is itself a package it is a warning: Python is rarely started inside one.
+library), else info. A warning where only modules import it that their packages do not load by themselves, and where the
+folder is itself a package: Python is rarely started inside one.
 
 ## Look-alikes that are fine
 - A folder without `__init__`: a regular module wins over it.
@@ -67,7 +68,8 @@ def _finding(view: View, shadow: Shadow) -> Finding:
     place = PLACES[shadow.where]
     severity: Severity = "info"
     if shadow.importer_count:
-        severity = "warning" if shadow.in_package and shadow.where != "pythonpath" else "error"
+        rare = shadow.lazy or (shadow.in_package and shadow.where != "pythonpath")
+        severity = "warning" if rare else "error"
     owner = _owner(view, shadow)
     if shadow.importer_count:
         others = shadow.importer_count - 1
