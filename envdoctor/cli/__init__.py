@@ -68,7 +68,7 @@ def run(arguments: list[str]) -> int:
         return 0
     except OSError as error:
         _silence()
-        return fail(f"cannot write to stdout: {error.strerror or error}")
+        return code or fail(f"cannot write to stdout: {error.strerror or error}")
     return code
 
 

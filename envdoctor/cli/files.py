@@ -98,19 +98,24 @@ def write_file(path: str, text: str) -> None:
 
 
 def write_stdout(text: str) -> None:
-    """Writes a report to stdout in its encoding; what that lacks becomes an escape."""
+    """Writes a report to stdout in its encoding; what that lacks becomes an escape. Raises WriteError, BrokenPipeError."""
     stream = sys.stdout
     if stream is None:
         return
     encoding = stream.encoding or "utf-8"
     data = text.encode(encoding, "backslashreplace")
     binary = getattr(stream, "buffer", None)
-    if binary is None:
-        stream.write(data.decode(encoding))
-    else:
+    try:
+        if binary is None:
+            stream.write(data.decode(encoding))
+        else:
+            stream.flush()
+            binary.write(data)
         stream.flush()
-        binary.write(data)
-    stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise WriteError(f"cannot write to stdout: {error.strerror or error}") from None
 
 
 def look(environ: Mapping[str, str], *, no_color: bool, verbosity: int, to_file: bool = False) -> Look:

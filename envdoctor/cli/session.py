@@ -148,10 +148,6 @@ def read_machine(file: str) -> Machine:
 
     from envdoctor.snapshot import SCHEMA_VERSION, Machine, SnapshotError, from_json
 
-    class Only(msgspec.Struct):
-        machine: Machine
-        schema_version: int = SCHEMA_VERSION
-
     data = read_bytes(file, "--machine")
     hint = "envdoctor snapshot --output FILE, run on that machine, makes one"
     try:
@@ -161,11 +157,11 @@ def read_machine(file: str) -> Machine:
         if "target" in raw:
             machine = from_json(data).machine
         elif isinstance(raw.get("machine"), dict):
-            only = msgspec.convert(raw, Only)
-            if only.schema_version > SCHEMA_VERSION:
-                raise SnapshotError(f"snapshot of schema {only.schema_version}; this envdoctor reads up to {SCHEMA_VERSION}")
-            machine = only.machine
-        elif "system" in raw and "machine" in raw:
+            version = msgspec.convert(raw.get("schema_version", SCHEMA_VERSION), int)
+            if version > SCHEMA_VERSION:
+                raise SnapshotError(f"snapshot of schema {version}; this envdoctor reads up to {SCHEMA_VERSION}")
+            machine = msgspec.convert(raw["machine"], Machine)
+        elif isinstance(raw.get("machine"), str):
             machine = msgspec.convert(raw, Machine)
         else:
             raise SnapshotError("no snapshot: it has no machine")
