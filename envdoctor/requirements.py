@@ -30,6 +30,10 @@ MAX_REQUIREMENT = 20_000
 """Characters of a requirement that are looked at; a longer one is unreadable."""
 
 
+MAX_TRIED = 100
+"""Specifiers whose ends are tried when a common version is looked for."""
+
+
 class Requested(NamedTuple):
     """A requirement without its marker."""
 
@@ -217,13 +221,18 @@ def askers(edges: Iterable[Edge], limit: int = 3) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
+def brief(text: str, limit: int = 120) -> str:
+    """`text` for a sentence: cut where it is longer than `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def evidence_of(view: View, edges: Iterable[Edge], limit: int = 5) -> list[str]:
     """Where each of `edges` is written, a line each, at most `limit` and a count of the rest."""
     lines: list[str] = []
     edges = list(edges)
     for edge in edges[:limit]:
         file = {"dist-info": "/METADATA", "egg": "/EGG-INFO", "egg-info": "", "egg-link": ""}[edge.parent.format]
-        line = f"{view.in_site(edge.parent.site, edge.parent.path)}{file}: {edge.text}"
+        line = f"{view.in_site(edge.parent.site, edge.parent.path)}{file}: {brief(edge.text, 300)}"
         if edge.via_extra:
             who = view.closure.askers(edge.parent.name, edge.via_extra)
             line += f" (extra {edge.via_extra} is asked for by {', '.join(who[:3])}{' and others' if len(who) > 3 else ''})"
@@ -502,12 +511,13 @@ def satisfiable(specifiers: Iterable[str]) -> bool:
     """Some version satisfies all of `specifiers`, by their logic alone (whether it was ever released is another question).
 
     What a set of clauses admits is a union of intervals whose ends are the clauses' own versions, so it is enough to try
-    each of these versions, one just above and one just below it.
+    each of these versions, one just above and one just below it. Of more than :data:`MAX_TRIED` specifiers only that many
+    give versions to try, so that metadata made to explode ends in "none" and not in a hang.
     """
     wanted = [specifier for specifier in dict.fromkeys(specifiers) if specifier]
     if not wanted:
         return True
-    return any(all(satisfies(candidate, specifier) for specifier in wanted) for candidate in _candidates(wanted))
+    return any(all(satisfies(candidate, specifier) for specifier in wanted) for candidate in _candidates(wanted[:MAX_TRIED]))
 
 
 def _candidates(specifiers: Iterable[str]) -> Iterable[str]:

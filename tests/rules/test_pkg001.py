@@ -158,3 +158,27 @@ def test_unreadable_site_folder_is_a_skip_not_a_guess(env: Env) -> None:
 def test_unreadable_requirement_stops_nothing(env: Env) -> None:
     env.dist("alpha", "1.0", requires=["beta>dev", "((", "gone>=1"])
     assert only(diagnose(env.prefix, "PKG001"), "PKG001").subjects[0].name == "gone"
+
+
+def test_one_distribution_that_misses_hundreds_is_one_finding(env: Env) -> None:
+    env.dist("alpha", "1.0", requires=[f"gone{index}>=1" for index in range(500)] + ["shared"])
+    env.dist("beta", "1.0", requires=["shared"])
+    found = diagnose(env.prefix, "PKG001")
+    assert [f.subjects[0].name for f in found] == ["alpha", "shared"] or [f.subjects[0].name for f in found] == [
+        "shared",
+        "alpha",
+    ]
+    assert any("needs 500 distributions" in f.message for f in found)
+
+
+def test_a_specifier_without_end(env: Env) -> None:
+    import time
+
+    excluded = ",".join(f"!=1.{index}" for index in range(900))
+    env.dist("alpha", "1.0", requires=[f"gone>=1,{excluded}"] + [f"beta=={index}" for index in range(20_000)])
+    env.dist("beta", "30000")
+    started = time.process_time()
+    found = diagnose(env.prefix, "PKG001", "PKG002")
+    assert time.process_time() - started < 15
+    assert {f.code for f in found} == {"PKG001", "PKG002"}
+    assert all(len(f.message) < 500 and len(f.evidence) < 20 for f in found)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from envdoctor.leftovers import fits, stem_of, version_in
+from envdoctor.rules.pkg._leftovers import fits, stem_of, version_in
 from tests.builders import Env, venv
 from tests.rules.pip_killed import pip, upgrade_killed
 from tests.support import diagnose, errors, only

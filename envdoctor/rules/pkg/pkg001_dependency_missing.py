@@ -28,11 +28,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix, Subject
-from envdoctor.requirements import Edge, askers, binding, combine, evidence_of, satisfiable, spell
+from envdoctor.requirements import Edge, askers, binding, brief, combine, evidence_of, satisfiable, spell
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View, normalize
 
 RULE = Rule("PKG001", "dependency-missing", "error", reads=("distributions", "interpreter", "sites", "gaps"))
+
+CROWD = 60
+"""Missing distributions that only one other asks for, above which they are one finding."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -41,8 +44,11 @@ def check(view: View) -> Iterator[Finding]:
         if not site.readable:
             raise Skip(f"{view.inside(site.path)} cannot be read, so what is missing cannot be told")
     unopened = _zipped_eggs(view)
-    for name, edges in view.closure.missing.items():
-        if name in unopened:
+    missing = {name: edges for name, edges in view.closure.missing.items() if name not in unopened}
+    crowds = _crowds(missing)
+    yield from _by_parent(view, crowds)
+    for name, edges in missing.items():
+        if len({edge.parent.name for edge in edges}) == 1 and edges[0].parent.name in crowds:
             continue
         firm = [edge for edge in edges if binding(view, edge)]
         if not firm and _provided_otherwise(view, name):
@@ -53,7 +59,7 @@ def check(view: View) -> Iterator[Finding]:
         wanted = spell(name, (), combine(specifiers))
         one = len({edge.parent.name for edge in edges}) == 1
         # Those that must be satisfied are named first.
-        ordered = sorted(edges, key=lambda edge: (edge not in firm, edge.parent.name))
+        ordered = [*firm, *(edge for edge in edges if not binding(view, edge))]
         subject = Subject("distribution", name)
         requirers = sorted({view.distribution(edge.parent) for edge in edges}, key=lambda s: (s.name, s.path or ""))
         agree = satisfiable(specifiers)
@@ -61,12 +67,44 @@ def check(view: View) -> Iterator[Finding]:
         if not firm:
             notes.append("only distributions that conda, the operating system or the base environment brought ask for it")
         yield RULE.finding(
-            f"{askers(ordered)} {'needs' if one else 'need'} {wanted if agree else name}, which is not installed",
+            f"{askers(ordered)} {'needs' if one else 'need'} {brief(wanted if agree else name)}, which is not installed",
             [subject, *requirers],
             evidence=notes,
             fixes=_fixes(view, name, extras, specifiers, url, ordered, agree=agree),
             severity="error" if firm else "warning",
             confidence="certain" if firm else "likely",
+        )
+
+
+def _crowds(missing: dict[str, tuple[Edge, ...]]) -> dict[str, list[Edge]]:
+    """Distributions that alone miss more than CROWD others, with what they ask for: one defect, not hundreds."""
+    alone: dict[str, list[Edge]] = {}
+    for edges in missing.values():
+        if len({edge.parent.name for edge in edges}) == 1:
+            alone.setdefault(edges[0].parent.name, []).append(edges[0])
+    return {name: edges for name, edges in alone.items() if len(edges) > CROWD}
+
+
+def _by_parent(view: View, crowds: dict[str, list[Edge]]) -> Iterator[Finding]:
+    remedy = view.remedy
+    for edges in crowds.values():
+        parent = edges[0].parent
+        firm = [edge for edge in edges if binding(view, edge)]
+        shown = ", ".join(brief(edge.wanted, 40) for edge in edges[:5])
+        yield RULE.finding(
+            f"{edges[0].asker} needs {len(edges)} distributions that are not installed: {shown} and others",
+            [view.distribution(parent), *(Subject("distribution", edge.name) for edge in edges[:20])],
+            evidence=evidence_of(view, edges),
+            fixes=[
+                remedy.fix(
+                    f"Install {parent.name} again, with its dependencies",
+                    remedy.reinstall(parent, deps=True),
+                    RULE.code,
+                    safety=remedy.safety("unsafe", parent),
+                )
+            ],
+            severity="error" if firm else "warning",
+            key=f"crowd:{parent.name}",
         )
 
 

@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix
-from envdoctor.requirements import Edge, combine, evidence_of, satisfiable, satisfies, spell
+from envdoctor.requirements import Edge, brief, combine, evidence_of, satisfiable, satisfies, spell
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
@@ -40,7 +40,7 @@ def check(view: View) -> Iterator[Finding]:
     for name, edges in view.closure.conflicts.items():
         installed = view.effective[name]
         firm = [edge for edge in edges if _binding(view, edge, installed)]
-        ordered = sorted(edges, key=lambda edge: (edge not in firm, edge.parent.name))
+        ordered = [*firm, *(edge for edge in edges if not _binding(view, edge, installed))]
         requirers = sorted({view.distribution(edge.parent) for edge in edges}, key=lambda s: (s.name, s.path or ""))
         yield RULE.finding(
             f"{name} {installed.version} does not satisfy {_demands(ordered)}",
@@ -64,7 +64,7 @@ def _binding(view: View, edge: Edge, installed: Distribution) -> bool:
 
 
 def _demands(edges: list[Edge], limit: int = 3) -> str:
-    texts = list(dict.fromkeys(f"{edge.asker} ({edge.specifier.replace(' ', '')})" for edge in edges))
+    texts = list(dict.fromkeys(f"{edge.asker} ({brief(edge.specifier.replace(' ', ''), 60)})" for edge in edges))
     if len(texts) > limit + 1:
         return f"{', '.join(texts[:limit])} and {len(texts) - limit} more"
     return " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))

@@ -24,8 +24,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix, Severity, Subject
-from envdoctor.leftovers import Remains, remains
 from envdoctor.rules.base import Rule
+from envdoctor.rules.pkg._leftovers import Remains, remains
 from envdoctor.view import View
 
 RULE = Rule("PKG005", "leftover-folder", "warning", reads=("leftovers", "distributions", "unowned", "sites"))

@@ -27,9 +27,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Subject
-from envdoctor.leftovers import remains
 from envdoctor.requirements import Edge, askers, binding, combine, evidence_of, spell
 from envdoctor.rules.base import Rule
+from envdoctor.rules.pkg._leftovers import remains
 from envdoctor.snapshot import Distribution, Unowned
 from envdoctor.view import View, normalize
 
