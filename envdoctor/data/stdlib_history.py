@@ -99,7 +99,6 @@ REPLACEMENTS: dict[str, str] = {
     "cgi": "legacy-cgi",
     "cgitb": "legacy-cgi",
     "chunk": "standard-chunk",
-    "crypt": "legacycrypt",
     "distutils": "setuptools",
     "imghdr": "standard-imghdr",
     "imp": "zombie-imp",

@@ -20,7 +20,7 @@ _UNNEEDED_FOLDERS = frozenset(
 _UNNEEDED_SUFFIXES = (
     ".pyc", ".pyo", ".pyi", ".a", ".lib", ".la", ".o", ".h", ".hpp", ".hh", ".cuh", ".cu", ".inl", ".c", ".cc", ".cpp",
     ".pyx", ".pxd",
-    ".pxi", ".f", ".f90", ".md", ".rst", ".pdf", ".cmake", ".pc", ".map", ".typed", ".pdb", ".exp", ".1", ".orig", ".bak",
+    ".pxi", ".f", ".f90", ".md", ".rst", ".pdf", ".cmake", ".pc", ".map", ".typed", ".pdb", ".exp", ".orig", ".bak",
     ".gitignore", ".gitkeep", ".ipynb",
 )  # fmt: skip
 _UNNEEDED_NAMES = (

@@ -65,6 +65,20 @@ def groups(view: View) -> list[Group]:
         owners = tuple(dists[site, name] for name in names if (site, name) in dists)
         if len(owners) > 1 and not all(dist.conda or dist.system_package for dist in owners):
             result.append(Group(site, owners, tuple(files)))
+    return _merged(result)
+
+
+def _merged(found: list[Group]) -> list[Group]:
+    """Families that have a member in common as one group: a project in four parts is one remark."""
+    result: list[Group] = []
+    for group in found:
+        other = next((o for o in result if o.site == group.site and o.family and set(o.names) & set(group.names)), None)
+        if other is None or not group.family:
+            result.append(group)
+            continue
+        dists = {dist.name: dist for dist in (*other.dists, *group.dists)}
+        files = tuple(sorted((*other.files, *group.files), key=lambda file: file.path))
+        result[result.index(other)] = Group(group.site, tuple(dists[name] for name in sorted(dists)), files)
     return result
 
 
@@ -75,7 +89,7 @@ def by_design(view: View, file: SharedFile) -> bool:
     kind = role(view, file.path)
     if kind == "script":
         return not differs(file)
-    return kind in ("unneeded", "metadata", "rewritten") and not file.path.endswith(".pyi")
+    return kind in ("unneeded", "metadata", "rewritten")
 
 
 def differs(file: SharedFile) -> bool:

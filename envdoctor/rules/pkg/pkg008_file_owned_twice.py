@@ -53,9 +53,9 @@ def _finding(view: View, group: Group) -> Finding:
     owners = listed([label(dist) for dist in group.dists], 4)
     what = short([files[0].path])[0] if len(files) == 1 else f"{len(files)} files"
     content = "with different content" if differing else "with the same content"
-    both = "both" if len(group.dists) == 2 else "all"
+    both = "share" if group.family else "both record" if len(group.dists) == 2 else "all record"
     return RULE.finding(
-        f"{owners} {both} record {what} {content}{_whose(files) if differing else ''}",
+        f"{owners} {both} {what} {content}{_whose(files) if differing else ''}",
         [
             *(view.distribution(dist) for dist in group.dists),
             *(
@@ -104,6 +104,13 @@ def _content(hash_: str | None, size: int | None) -> str:
 
 def _fixes(view: View, group: Group) -> Iterator[Fix]:
     remedy = view.remedy
+    if group.family:
+        yield remedy.manual(
+            "Nothing to do; after uninstalling one of them, install the others again",
+            RULE.code,
+            commands=remedy.reinstall(*group.dists),
+        )
+        return
     incoming = view.closure.incoming
     unneeded = [dist for dist in group.dists if not incoming.get(dist.name)]
     keep = [dist for dist in group.dists if dist not in unneeded]

@@ -97,10 +97,13 @@ def _foreign_natives(view: View, group: Group, winner: Distribution, packages: s
     """Native files below the package though the one that won is a wheel without any."""
     if winner.wheel is None or not winner.wheel.tags or not all(tag.endswith("-any") for tag in winner.wheel.tags):
         return []
+    if any(file.native for file in group.files):
+        return []
+    losers = set(group.names) - {winner.name}
     return [
         native.path
         for native in view.snapshot.natives
-        if native.folder == group.site and native.path.partition("/")[0].partition(".")[0] in packages
+        if native.folder == group.site and native.owner in losers and native.path.partition("/")[0].partition(".")[0] in packages
     ]
 
 
