@@ -205,7 +205,7 @@ def test_int002_libpython_is_gone(env: Env, tmp_path: Path) -> None:
         pytest.skip("no gcc")
     (tmp_path / "l.c").write_text("int f(void) { return 0; }")
     (tmp_path / "x.c").write_text("int f(void); int main(void) { return f(); }")
-    library = tmp_path / f"libpython3.77.so.1.0"
+    library = tmp_path / "libpython3.77.so.1.0"
     subprocess.run(["gcc", "-shared", f"-Wl,-soname,{library.name}", str(tmp_path / "l.c"), "-o", str(library)], check=True)
     out = env.prefix / "bin/python"
     out.unlink()
