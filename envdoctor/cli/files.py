@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -84,7 +83,8 @@ def write_file(path: str, text: str) -> None:
                 stream.write(data)
             return
         path = os.path.realpath(path)
-        handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".envdoctor-")
+        temporary = f"{os.path.dirname(path)}/.envdoctor-{os.getpid()}.tmp"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(data)

@@ -378,7 +378,7 @@ class _Writer:
         if self.verbose and timings:
             slow = sorted(timings.items(), key=lambda item: (-item[1], item[0]))
             lines += wrap("time: " + ", ".join(f"{safe(name)} {value:.3f} s" for name, value in slow), self.look.width, rest="  ")
-        if any(fix.commands for finding in self.full.findings for fix in finding.fixes):
+        if any(finding.severity != "info" and finding.fixes for finding in self.full.findings):
             lines += self.command("plan for all of it: ", self.look.plan)
         return lines
 
