@@ -84,10 +84,11 @@ _OPTIONAL: tuple[tuple[str, str, bool], ...] = (
     ("_ssl", "ssl.py", True),
     ("_zstd", "compression/zstd", True),
     ("readline", "rlcompleter.py", False),
-    ("zlib", "gzip.py", True),
+    ("zlib", "gzip.py", False),
 )
 """Extension modules that a build lacks when their library was missing; the standard library's own file that stands for them;
-whether Windows has them, too. ``_tkinter`` is not among them: distributions leave it out on purpose."""
+whether Windows has them as files, too (its zlib is linked in, and the file does not tell). ``_tkinter`` is not among them:
+distributions leave it out on purpose."""
 
 
 class Facts(NamedTuple):

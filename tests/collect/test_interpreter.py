@@ -208,6 +208,7 @@ def windows(prefix: Path) -> Path:
     (prefix / "Lib/os.py").write_text("")
     (prefix / "Lib/bz2.py").write_text("")
     (prefix / "Lib/ssl.py").write_text("")
+    (prefix / "Lib/gzip.py").write_text("")  # its zlib is linked in
     (prefix / "DLLs").mkdir()
     (prefix / "DLLs/_ssl.pyd").write_bytes(b"MZ" + bytes(62))
     for name in ("python.exe", "python311.dll"):
