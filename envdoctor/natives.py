@@ -7,6 +7,7 @@ names them. Everything else (firmware, device code, launchers and payloads for o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -25,6 +26,7 @@ _SYSTEM_OF = {"elf": "Linux", "macho": "macOS", "pe": "Windows"}
 _SYSTEM_LIBRARIES = frozenset(
     {"libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1", "libgcc_s.so.1", "libstdc++.so.6"}
 )
+_DIGITS = re.compile(r"\d+")
 _DEVICE_CODE = frozenset({"cuda", "amdgpu", "bpf"})
 
 
@@ -96,6 +98,16 @@ class Group:
     def has_fitting_twin(self, native: Native) -> bool:
         """Another file of the group bears the same name before its tag, and fits."""
         return stem(native.file.path) in self._fitting_stems
+
+    def has_numbered_twin(self, native: Native) -> bool:
+        """A fitting extension module beside it bears the same name but for digits: ``core_py310``, ``core_py311``."""
+        folder = native.file.path.rpartition("/")[0]
+        name = stem(native.file.path)
+        return any(
+            _DIGITS.sub("", stem(n.file.path)) == _DIGITS.sub("", name) and stem(n.file.path) != name
+            for n in self.extensions
+            if n.fits and n.arch and not n.file.python_symbols and n.file.path.rpartition("/")[0] == folder
+        )
 
 
 class Loading:

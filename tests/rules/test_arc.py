@@ -55,8 +55,9 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         pytest.skip("needs gcc")
     code = """#include <Python.h>
 #include <stdio.h>
+#include <stdlib.h>
 static struct PyModuleDef m = {PyModuleDef_HEAD_INIT, "_speedups", 0, -1, 0};
-PyMODINIT_FUNC PyInit__speedups(void) { fputs("", stdout); return PyModule_Create(&m); }
+PyMODINIT_FUNC PyInit__speedups(void) { if (getenv("NOT_SET")) puts("x"); return PyModule_Create(&m); }
 """
     return compile_extension(tmp_path_factory.mktemp("good"), "_speedups", source=code).read_bytes()
 
@@ -446,6 +447,21 @@ def test_untagged_module_that_needs_symbols_of_another_version(tmp_path: Path, v
         return
     assert len(findings) == 1
     assert symbol in " ".join(findings[0].evidence)
+
+
+@gcc
+def test_untagged_modules_with_the_version_in_their_name(env: Env, tmp_path: Path) -> None:
+    """cefpython_py36.so, cefpython_py37.so: the package picks one."""
+    stub = tmp_path / "libpython3.6m.so.1.0"
+    (tmp_path / "s.c").write_text("int stub(void) { return 1; }\n")
+    subprocess.run(["gcc", "-shared", "-fPIC", str(tmp_path / "s.c"), "-o", str(stub), f"-Wl,-soname,{stub.name}"], check=True)
+    old = compile_extension(tmp_path / "m", "core_py36", file_name="o.so", flags=["-Wl,--no-as-needed", str(stub)]).read_bytes()
+    new = compile_extension(tmp_path / "m", f"core_py{HERE}", file_name="n.so").read_bytes()
+    files: dict[str, str | bytes] = {"alpha/__init__.py": "", f"alpha/core_py{HERE}.so": new}
+    env.dist("alpha", files={**files, "alpha/core_py36.so": old}, tags=["py3-none-manylinux1_x86_64"])
+    assert diagnose(env.prefix, *ARC) == []
+    (env.site / "alpha" / f"core_py{HERE}.so").unlink()
+    assert codes(diagnose(env.prefix, *ARC)) == ["ARC004"]
 
 
 @gcc

@@ -12,7 +12,8 @@ with the interpreter. Where the name carries none, three things tell: C-API symb
 not export, a `libpythonX.Y` it needs, the `python3XY.dll` or `Python.framework/Versions/X.Y` it links.
 
 ## Look-alikes that are fine
-- Several versions side by side, one of which fits.
+- Several versions side by side, one of which fits; also where the version stands in the name itself (`core_py310`,
+  `core_py311`).
 - A wheel that ships a few modules for other versions beside modules that fit.
 - `abi3` modules, and modules without a tag whose symbols are all there.
 - A release extension under a debug interpreter.
@@ -101,6 +102,8 @@ def _strangers(loading: Loading, group: Group) -> Strangers | None:
             if group.has_fitting_twin(native):
                 continue
             tagged = True
+        elif group.has_numbered_twin(native):
+            continue
         found.append(stranger)
     if not found:
         return None
