@@ -190,7 +190,8 @@ class Remedy:
             else:
                 title += ", then install the project's requirements again"
         else:
-            interpreter = f"python{version}" if version else "python3"
+            maker = "pypy" if self.view.snapshot.interpreter.implementation == "pypy" else "python"
+            interpreter = f"{maker}{version or 3}"
             commands = ((interpreter, "-m", "venv", "--clear", self.prefix),)
             if pins:
                 commands += ((self.python, "-m", "pip", "install", *pins),)

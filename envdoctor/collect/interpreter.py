@@ -535,8 +535,17 @@ def _version_inside(path: str, dotted: str) -> str | None:
         if not 0 < info.st_size < 1 << 28:
             return None
         with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as data:
-            found = re.search(rb"\0(" + re.escape(dotted.encode()) + rb"\.\d{1,3}(?:a|b|rc)?\d{0,2})\+?\0", data)
-            return found[1].decode() if found else None
+            wanted = re.compile(rb"\0(" + re.escape(dotted.encode()) + rb"\.\d{1,3}(?:(?:a|b|rc)\d{1,2})?)\+?\0")
+            start = 0
+            for _ in range(1000):
+                start = data.find(b"\0" + dotted.encode() + b".", start)
+                if start < 0:
+                    return None
+                found = wanted.match(data, start)
+                if found is not None:
+                    return found[1].decode()
+                start += 1
+            return None
     except (OSError, ValueError):
         return None
     finally:

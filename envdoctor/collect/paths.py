@@ -104,7 +104,13 @@ class _Path:
             return embedded if embedded is not None else [(f"{prefix}/Lib/site-packages", "purelib")]
         found: list[tuple[str, SiteRole]] = []
         if self.facts.interpreter.implementation != "cpython":
-            found += [(f"{folder}/site-packages", "purelib") for folder, v in library_folders(prefix) if self._fits(v)]
+            own = [(folder, v) for folder, v in library_folders(prefix) if self._fits(v)]
+            if venv or not self.distributor:
+                found += [(f"{folder}/site-packages", "purelib") for folder, _ in own]
+            if self.distributor:
+                name = os.path.basename(own[0][0]) if own else "pypy3"
+                found.append((f"{prefix}/local/lib/{name}/dist-packages", "dist-packages"))
+                return [*found, (f"{prefix}/lib/python3/dist-packages", "dist-packages")]
             return [*found, (f"{prefix}/site-packages", "purelib")]
         version = self.version
         if version is None:
