@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -346,7 +347,8 @@ def test_pylock_and_poetry_lock(tmp_path: Path) -> None:
     )
     put(
         tmp_path / "poetry.lock",
-        '[[package]]\nname = "orjson"\nversion = "3.0"\nfiles = [\n    {file = "orjson-3.0-cp38-cp38-win32.whl", hash = "sha256:0"},\n'
+        '[[package]]\nname = "orjson"\nversion = "3.0"\nfiles = [\n'
+        '    {file = "orjson-3.0-cp38-cp38-win32.whl", hash = "sha256:0"},\n'
         '    {file = "orjson-3.0.tar.gz", hash = "sha256:0"},\n]\n',
     )
     found = {need.name: need for need in needs(tmp_path).builds}
@@ -399,3 +401,29 @@ def test_a_large_lock_is_scanned_quickly(tmp_path: Path) -> None:
     start = time.process_time()
     needs(tmp_path)
     assert time.process_time() - start < 2
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("release", ["19.0.3", "20.2.4", "22.3.1", "23.0.1", "23.1.1", "23.1.2", "24.0"])
+def test_outgrown_pips_are_those_that_do_not_start(release: str, tmp_path: Path) -> None:
+    """Every release on every Python of this machine: ours is the verdict of a run."""
+    from envdoctor.collect.installers import lacking
+    from envdoctor.collect.tree import walk
+    from envdoctor.snapshot import Interpreter, Site
+    from tests.builders import interpreters
+
+    download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", str(tmp_path), f"pip=={release}"]
+    if subprocess.run(download, capture_output=True, check=False).returncode != 0:
+        pytest.skip("the package index cannot be reached")
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as archive:
+        archive.extractall(tmp_path / "pip")
+    tree = walk(str(tmp_path / "pip"))
+    for short, python in interpreters().items():
+        environ = {"PYTHONPATH": str(tmp_path / "pip"), "PIP_CONFIG_FILE": os.devnull, "PATH": os.environ["PATH"]}
+        command = [python, "-m", "pip", "install", "--no-index", "nothing-of-this-name"]
+        done = subprocess.run(command, env=environ, cwd="/", capture_output=True, text=True, check=False)
+        starts = "No matching distribution" in done.stderr
+        if not starts and "Requires-Python" in done.stderr:
+            continue
+        found = lacking(tree, release, Interpreter(path=python, version=short), [tree], [Site(path=tree.root, role="purelib")])
+        assert starts == (not found), (short, release, found, done.stderr[-300:])

@@ -111,7 +111,7 @@ def test_apple_silicon_and_intel_mac() -> None:
     values = {
         "machdep.cpu.brand_string": "Intel(R) Core(TM) i7-8850H CPU @ 2.60GHz",
         "machdep.cpu.vendor": "GenuineIntel",
-        "machdep.cpu.features": "FPU SSE SSE2 SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX1.0 RDRAND F16C MMX",
+        "machdep.cpu.features": "FPU SSE SSE2 SSE3 PCLMULQDQ SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX1.0 F16C MMX",
         "machdep.cpu.leaf7_features": "BMI1 AVX2 BMI2 RDSEED ADX CLFSOPT",
         "machdep.cpu.extfeatures": "SYSCALL LAHF LZCNT PREFETCHW RDTSCP EM64T",
         "hw.physicalcpu": 6,

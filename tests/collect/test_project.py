@@ -28,7 +28,8 @@ def test_no_project() -> None:
 def test_pep621(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "My.Tool"\nrequires-python = ">=3.10,<3.13"\ndependencies = ["numpy>=2", "rich"]\n'
-        '[build-system]\nrequires = ["maturin>=1.5"]\nbuild-backend = "maturin"\n[tool.uv]\n[tool.maturin]\nmodule-name = "my_tool._core"\n'
+        '[build-system]\nrequires = ["maturin>=1.5"]\nbuild-backend = "maturin"\n'
+        '[tool.uv]\n[tool.maturin]\nmodule-name = "my_tool._core"\n'
     )
     (tmp_path / "src/my_tool").mkdir(parents=True)
     (tmp_path / "src/other.py").write_text("")
@@ -163,7 +164,7 @@ def test_hostile_folder(tmp_path: Path) -> None:
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3)
     | st.dictionaries(
-        st.sampled_from(["name", "requires", "poetry", "dependencies", "packages", "setuptools", "hatch", "build", "python", "where"]),
+        st.sampled_from(["name", "requires", "poetry", "dependencies", "packages", "setuptools", "hatch", "build", "where"]),
         inner,
         max_size=3,
     ),
