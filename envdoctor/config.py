@@ -15,7 +15,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from envdoctor.collect import files
+from envdoctor.collect import files, toml
 from envdoctor.report import FailOn
 from envdoctor.select import Ignore, UsageError
 
@@ -161,7 +161,10 @@ def _document(path: str) -> dict[str, Any] | None:
     if content.cut:
         raise UsageError(f"{path}: too large for settings")
     try:
-        return tomllib.loads(content.data.decode("utf-8").removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n"))
+        source = content.data.decode("utf-8").removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n")
+        if (line := toml.too_deep(source)) is not None:
+            raise UsageError(f"{path}: no TOML: a key of more than {toml.MAX_PARTS} parts (at line {line})")
+        return tomllib.loads(source)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: no UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,8 @@ from envdoctor.collect import files
 
 LIMIT = 1 << 20
 """Bytes of a manifest or configuration file; a larger one is reported, not parsed."""
+MAX_PARTS = 100
+_DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
 
 
 def load(path: str, limit: int = LIMIT) -> tuple[dict[str, Any], str | None]:
@@ -28,12 +31,22 @@ def load(path: str, limit: int = LIMIT) -> tuple[dict[str, Any], str | None]:
     return parse(source)
 
 
+def too_deep(source: str) -> int | None:
+    """The line of a dotted key that would cost its parser memory by the square of its length; None where there is none."""
+    if source.count(".") < MAX_PARTS:
+        return None
+    lines = enumerate(source.split("\n"), 1)
+    return next((number for number, line in lines if line.count(".") >= MAX_PARTS and _DOTTED.search(line)), None)
+
+
 def parse(source: str) -> tuple[dict[str, Any], str | None]:
     """Content and problem of TOML text; a problem says line and column."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
+    if (line := too_deep(source)) is not None:
+        return {}, f"not TOML: a key of more than {MAX_PARTS} parts (at line {line})"
     try:
         return tomllib.loads(source), None
     except tomllib.TOMLDecodeError as error:
