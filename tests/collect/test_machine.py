@@ -262,3 +262,18 @@ def test_two_runs_differ_in_nothing_but_free_space(tmp_path: Path) -> None:
         return msgspec.structs.replace(found, limits=msgspec.structs.replace(found.limits, disk_free=None))
 
     assert stable() == stable()
+
+
+MACHINES = sorted((Path(__file__).resolve().parents[2] / "fixtures/machines").glob("*.json"))
+
+
+@pytest.mark.parametrize("file", MACHINES, ids=lambda path: path.stem)
+def test_machine_snapshots_are_true_to_type(file: Path) -> None:
+    """The fixtures load, and their psABI level and microarchitecture are those that their flags give."""
+    from envdoctor.snapshot import from_json
+
+    found = from_json(file.read_bytes()).machine
+    assert found.native_machine
+    assert (found.emulation is None) == (found.machine == found.native_machine)
+    if found.cpu.level:
+        assert found.cpu.level == cpu.level(frozenset(found.cpu.flags))
