@@ -128,7 +128,7 @@ def _tree(scene: Scene, site: Site) -> Tree | None:
     if not (site.active and site.exists and site.readable):
         return None
     raw = site.path if scene.target.prefix == scene.prefix else site.path.replace(scene.target.prefix, scene.prefix, 1)
-    tree = walk(raw)
+    tree = walk(raw, sources=site.role in ("pth", "pythonpath"))
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     return tree

@@ -61,8 +61,12 @@ class Tree:
         return (path for path in self.files if path.startswith(start))
 
 
-def walk(root: str, *, sizes: bool = True) -> Tree:
-    """The tree below `root`. Never raises for what it finds; a root that cannot be listed is a problem with path ''."""
+def walk(root: str, *, sizes: bool = True, sources: bool = False) -> Tree:
+    """The tree below `root`. Never raises for what it finds; a root that cannot be listed is a problem with path ''.
+
+    With `sources`, `root` is a folder that a .pth file or PYTHONPATH names, often a whole project: hidden folders,
+    ``node_modules`` and environments in it (``.venv``) are not entered, because no import reaches them.
+    """
     tree = Tree(root)
     files, folders, natives, with_modules = tree.files, tree.folders, tree.natives, tree.with_modules
     measured = tree.measured
@@ -84,7 +88,7 @@ def walk(root: str, *, sizes: bool = True) -> Tree:
                 for entry in entries:
                     name = entry.name
                     if entry.is_dir(follow_symlinks=False):
-                        if name != "__pycache__":
+                        if name != "__pycache__" and not (sources and _unreachable(f"{path}/{name}", name)):
                             folders.add(rel + name)
                             stack.append((rel + name + "/", f"{path}/{name}", via_link))
                             if not rel:
@@ -145,6 +149,13 @@ def walk(root: str, *, sizes: bool = True) -> Tree:
     natives.sort()
     tree.with_modules = {folder.partition("/")[0] for folder in with_modules if folder}
     return tree
+
+
+def _unreachable(path: str, name: str) -> bool:
+    """A folder in a project that is no part of its packages."""
+    if name.startswith(".") or name == "node_modules":
+        return True
+    return os.path.lexists(f"{path}/pyvenv.cfg") or os.path.isdir(f"{path}/conda-meta")
 
 
 def _contains(link: str, root: str) -> bool:
