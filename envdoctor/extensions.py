@@ -17,7 +17,7 @@ _UNIX = re.compile(r"^(?P<impl>cpython)-(?P<digits>\d{2,3})(?P<flags>[a-z]*)(?:-
 _WINDOWS = re.compile(r"^(?P<impl>cp)(?P<digits>\d{2,3})(?P<flags>[a-z]*)-(?P<platform>win\w+)$")
 _PYPY = re.compile(r"^(?P<impl>pypy)(?P<digits>\d{2,3})-pp(?P<flags>\d+)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
 _GRAAL = re.compile(r"^(?P<impl>graalpy)\d+-(?P<digits>\d{2,3})-native(?P<flags>)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
-_ABI3 = re.compile(r"^abi3(t?)(?:-[A-Za-z0-9_-]+)?$")
+_ABI3 = re.compile(r"^abi3(t?)(?:-([A-Za-z0-9_-]+))?$")
 
 
 class ExtensionName(NamedTuple):
@@ -62,7 +62,7 @@ def parse(name: str) -> ExtensionName | None:
         return ExtensionName(stem[:-2] if debug else stem, "none", flags="d" if debug else "", windows=windows)
     stable = _ABI3.match(tag)
     if stable:
-        return ExtensionName(stem, "abi3", flags=stable.group(1), windows=windows)
+        return ExtensionName(stem, "abi3", flags=stable[1], platform=stable[2], windows=windows)
     for pattern in (_WINDOWS,) if windows else (_UNIX, _PYPY, _GRAAL):
         match = pattern.match(tag)
         if match:

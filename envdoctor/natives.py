@@ -186,7 +186,7 @@ class Loading:
         if name.family == "none":
             return True, here and (not (on_windows and name.flags == "d") or len(found.abis) > 1)
         if name.family == "abi3":
-            return found.implementation == "cpython" and ("t" in name.flags) == found.threaded, here
+            return self._stable_abi_fits(name), here and self._platform_fits(name.platform)
         if name.family != found.implementation:
             return False, here
         if found.version is not None and name.version != found.version:
@@ -198,6 +198,14 @@ class Loading:
         elif name.family == "pypy" and found.abis and found.abis[0].rpartition("_pp")[2] != name.flags:
             return False, here
         return True, here and self._platform_fits(name.platform)
+
+    def _stable_abi_fits(self, name: ExtensionName) -> bool:
+        """From 3.15 on (PEP 803) every build opens ``.abi3t`` and names with a platform; no free-threaded one ``.abi3``."""
+        found = self.profile
+        new = found.version is None or found.version >= (3, 15)
+        if found.implementation != "cpython" or (name.platform is not None and not new):
+            return False
+        return new if "t" in name.flags else not found.threaded
 
     def _platform_fits(self, platform: str | None) -> bool:
         if platform is None:

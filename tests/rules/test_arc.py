@@ -359,7 +359,6 @@ def test_extension_of_another_version(env: Env, good: bytes) -> None:
         (f"_speedups.cpython-{HERE}t-x86_64-linux-gnu.so", "free-threaded CPython"),
         (f"_speedups.cpython-{HERE}d-x86_64-linux-gnu.so", "debug build"),
         ("_speedups.pypy310-pp73-x86_64-linux-gnu.so", "PyPy 3.10"),
-        ("_speedups.abi3t.so", "free-threaded CPython's stable ABI"),
         (f"_speedups.cpython-{HERE}-x86_64-linux-musl.so", "x86_64-linux-musl"),
         ("_speedups.graalpy241-311-native-x86_64-linux.so", "GraalPy 3.11"),
     ],
@@ -370,6 +369,51 @@ def test_extension_of_another_build(env: Env, good: bytes, name: str, words: str
     finding = only(diagnose(env.prefix, *ARC), "ARC004")
     assert finding.severity == "error"
     assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("version", "threaded", "name", "opened"),
+    [
+        ("3.12.0", False, "_s.abi3.so", True),
+        ("3.12.0", False, "_s.abi3t.so", False),
+        ("3.12.0", False, "_s.abi3-x86_64-linux-gnu.so", False),
+        ("3.13.0", True, "_s.abi3.so", False),
+        ("3.13.0", True, "_s.so", True),
+        ("3.15.0", False, "_s.abi3.so", True),
+        ("3.15.0", False, "_s.abi3t.so", True),
+        ("3.15.0", False, "_s.abi3-x86_64-linux-gnu.so", True),
+        ("3.15.0", False, "_s.abi3t-x86_64-linux-gnu.so", True),
+        ("3.15.0", False, "_s.abi3t-aarch64-linux-gnu.so", False),
+        ("3.15.0", True, "_s.abi3t.so", True),
+        ("3.15.0", True, "_s.abi3.so", False),
+    ],
+)
+def test_names_of_the_stable_abi(env: Env, good: bytes, version: str, threaded: bool, name: str, opened: bool) -> None:
+    """PEP 803; the list of suffixes is ``_imp.extension_suffixes()`` of those versions."""
+    env.dist("alpha", files={"alpha/__init__.py": "", f"alpha/{name}": good}, tags=["py3-none-any"])
+    digits = "".join(version.split(".")[:2]) + ("t" if threaded else "")
+    soabi = f"cpython-{digits}-x86_64-linux-gnu"
+    seen = changed(snapshot_of(env.prefix), version=version, free_threaded=threaded, abi=f"cp{digits}", soabi=soabi)
+    assert codes(judged(seen)) == ([] if opened else ["ARC004"])
+
+
+def test_the_interpreter_s_own_suffixes_are_opened(env: Env, good: bytes) -> None:
+    """What importlib lists is what is opened, in every interpreter here."""
+    from envdoctor.extensions import parse
+    from envdoctor.view import View
+
+    for version, python in interpreters().items():
+        target = venv(env.prefix.parent / f"py{version}", python=python)
+        said = target.run("-c", "import importlib.machinery as m; print(*m.EXTENSION_SUFFIXES)").stdout.split()
+        loading = View(snapshot_of(target.prefix)).loading
+        for suffix in said:
+            name = parse(f"x{suffix}")
+            assert name is not None, suffix
+            assert loading._name_fits(name) == (True, True), (version, suffix)
+        for suffix in (f".cpython-3{int(version[2:]) + 1}-x86_64-linux-gnu.so", ".pyd", ".cpython-38d-aarch64-linux-gnu.so"):
+            other = parse(f"x{suffix}")
+            assert other is not None
+            assert loading._name_fits(other) != (True, True), (version, suffix)
 
 
 def test_a_musl_wheel_in_a_glibc_python(env: Env) -> None:

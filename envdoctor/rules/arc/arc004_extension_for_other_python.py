@@ -132,13 +132,13 @@ def _stranger(loading: Loading, native: Native) -> Stranger | None:
             "cpython": f"{'free-threaded ' if 't' in name.flags else ''}CPython",
             "pypy": "PyPy",
             "graalpy": "GraalPy",
-            "abi3": "free-threaded CPython's stable ABI" if "t" in name.flags else "CPython's stable ABI",
+            "abi3": "the stable ABI of CPython 3.15" if "t" in name.flags or name.platform else "CPython's stable ABI",
         }[name.family]
         if name.version is not None:
             wanted += f" {name.version[0]}.{name.version[1]}"
         if "d" in name.flags and name.family == "cpython":
             wanted += " (debug build)"
-        if name.family == "abi3" and loading.profile.threaded:
+        if name.family == "abi3" and loading.profile.threaded and "t" not in name.flags:
             wanted += ", which a free-threaded build does not open"
         return Stranger(native, wanted, f"named for {name.tag}")
     if name.family != "none" and not native.opened and native.arch:
