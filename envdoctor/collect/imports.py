@@ -42,7 +42,7 @@ FINDINGS = 400
 PROOFS = 600
 """Files whose syntax tree is made."""
 
-_IMPORT = re.compile(rb"\n((?:from[ \t][^\n(#]*\([^)]*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
+_IMPORT = re.compile(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
 _COMMENT = re.compile(rb"#[^\n]*")
 _STAR = re.compile(rb"\n[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\*")
 _IDENTIFIER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
@@ -750,8 +750,13 @@ def _indented(data: bytes, name: str) -> bool:
             if not code.strip() or code[:1] == b"#" or depth >= indent:
                 continue
             indent = depth
-            if code.startswith((b"def ", b"async ", b"try", b"except", b"for ", b"while ")):
+            if code.startswith((b"def ", b"async ", b"except", b"for ", b"while ")):
                 break
+            if code.startswith(b"try"):
+                if b"raise" not in data[match.end() : match.end() + 400]:
+                    break
+                if depth == 0:
+                    return True
             if depth == 0:
                 return code.startswith((b"if", b"el", b"class", b"with", b"finally"))
     return False
