@@ -54,7 +54,7 @@ LINKS: tuple[Link, ...] = (
     Link("PKG009", ("PKG001", "PKG014"), names_it),
     Link("PKG014", ("PKG001", "PKG006", "PKG007", "PKG009", "PKG012"), names_it),
     Link("PKG005", ("PKG014", "PKG006", "PKG001", "PKG004", "PKG009"), names_it),
-    Link("PKG004", ("PKG006", "PKG007", "PKG008", "PKG002", "PKG014"), names_it),
+    Link("PKG004", ("PKG009", "PKG006", "PKG007", "PKG008", "PKG002", "PKG014"), names_it),
     Link("PKG011", ("PKG008", "PKG006", "PKG007", "PKG014"), shares_one),
     Link("PKG008", ("PKG007", "PKG006"), shares_one),
     Link("ARC003", ("ARC002", "ARC004", "ARC008"), same_distribution),
