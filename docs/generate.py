@@ -60,14 +60,8 @@ def documents() -> dict[Path, str]:
     made[ROOT / "docs" / "rules" / "index.md"] = GENERATED + index(rules)
     made[ROOT / "docs" / "cli.md"] = GENERATED + command_line()
     made[ROOT / "envdoctor" / "data" / "report.schema.json"] = json.dump(json.schema())
-    made[ROOT / "envdoctor" / "data" / "snapshot.schema.json"] = json.dump(
-        {
-            "$schema": "https://json-schema.org/draft/2020-12/schema",
-            "$id": "urn:envdoctor:snapshot:1",
-            "title": "envdoctor snapshot",
-            **json_schema(),
-        }
-    )
+    snapshot = json.published(json_schema(), "urn:envdoctor:snapshot:1", "envdoctor snapshot")
+    made[ROOT / "envdoctor" / "data" / "snapshot.schema.json"] = json.dump(snapshot)
     readme = ROOT / "README.md"
     if readme.is_file():
         text = readme.read_text(encoding="utf-8")

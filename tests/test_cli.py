@@ -449,7 +449,7 @@ def test_width(cli: Cli, bad: Env) -> None:
 
 
 def test_quiet_and_verbose(cli: Cli, bad: Env) -> None:
-    quiet, plain, verbose = (cli("check", bad.prefix, *o).stdout for o in (("-q",), (), ("-v",)))
+    quiet, plain, verbose = (cli("check", bad.prefix, "--select", "PKG", *o).stdout for o in (("-q",), (), ("-v",)))
     assert len(quiet.splitlines()) == 2
     assert len(quiet) < len(plain) < len(verbose)
     assert "time:" in verbose
@@ -576,7 +576,7 @@ def test_fix_prints_the_plan(cli: Cli, bad: Env, good: Env) -> None:
     assert any("beta-lib>=2" in step["command"] for step in made["steps"])
     assert made["steps"][0]["solves"][0]["code"] == "PKG001"
     assert made["verify"][-1][:2] == ["envdoctor", "check"]
-    assert "nothing to mend" in cli("fix", good.prefix).stdout
+    assert "nothing to mend" in cli("fix", good.prefix, "--select", "PKG").stdout
     assert "beta-lib" not in cli("fix", bad.prefix, "--ignore", "PKG001").stdout
 
 

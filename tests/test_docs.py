@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -18,8 +19,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_what_is_generated_is_up_to_date() -> None:
-    done = subprocess.run([sys.executable, "docs/generate.py", "--check"], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stdout
+    shell = {**os.environ, "PYTHONPATH": str(ROOT)}
+    argv = [sys.executable, "docs/generate.py", "--check"]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=ROOT, env=shell, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("code", list(modules()))

@@ -227,13 +227,22 @@ def dump(value: object) -> str:
 
 def schema() -> dict[str, Any]:
     """JSON Schema (2020-12) of the document."""
-    found = msgspec.json.schema(ReportV1)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": SCHEMA_ID,
-        "title": "envdoctor report",
-        **found,
-    }
+    return published(msgspec.json.schema(ReportV1), SCHEMA_ID, "envdoctor report")
+
+
+def published(found: dict[str, Any], identity: str, title: str) -> dict[str, Any]:
+    """A schema with its head, the same from every version of Python and msgspec (they order alternatives differently)."""
+
+    def stable(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: sorted(map(stable, inner), key=json.dumps) if key in ("anyOf", "enum", "required") else stable(inner)
+                for key, inner in value.items()
+            }
+        return [stable(inner) for inner in value] if isinstance(value, list) else value
+
+    plain: dict[str, Any] = stable(found)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": identity, "title": title, **plain}
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
