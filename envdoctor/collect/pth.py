@@ -91,10 +91,12 @@ def _lines(scene: Scene, root: str, content: str) -> list[PthLine]:
         shown = text(raw.rstrip()[:TEXT])
         if raw.startswith(("import ", "import\t")):
             words = tuple(sorted({match.group().rstrip("(:") for match in _WORDS.finditer(raw)}))
-            lines.append(PthLine(number=number, text=shown, kind="import", length=len(raw), words=words))
+            lines.append(PthLine(number=number, text=shown, kind="import", length=len(raw.rstrip()), words=words))
         else:
             where, exists = _folder(scene, root, raw.rstrip())
-            lines.append(PthLine(number=number, text=shown, kind="path", path=text(where), exists=exists, length=len(raw)))
+            lines.append(
+                PthLine(number=number, text=shown, kind="path", path=text(where), exists=exists, length=len(raw.rstrip()))
+            )
     return lines
 
 

@@ -177,6 +177,9 @@ def place_of(interpreter: str, root: Scene | None = None) -> Place:
     home = os.path.dirname(real)
     if posixpath.basename(home.replace("\\", "/")).lower() in ("bin", "scripts"):
         home = os.path.dirname(home)
+    sysroot = root.target.sysroot if root is not None else None
+    if sysroot and home.startswith(sysroot.rstrip("/") + "/"):
+        home = home[len(sysroot.rstrip("/")) :]
     return Place(home, False, real)
 
 
@@ -230,7 +233,7 @@ class _Judge:
             named = _VERSION.search(os.path.basename(path))
             # /usr/bin holds several Pythons; a venv's bin holds one under several names
             other = not self.venv and named is not None and bool(self.version) and named[1] != self.version
-            return exists, not other, self.scene.prefix
+            return exists, not other, _above(path)
         if not exists:
             return False, False, _above(path)
         place = place_of(path, self.scene)
@@ -384,11 +387,12 @@ def _prefix_records(scene: Scene, facts: interpreter.Facts, scripts: tuple[Scrip
             continue
         if prefix is not None:
             add("activate", path, prefix)
-    # A script or two of another environment prove nothing about this one; most of them do.
+    # A script or two of another environment prove nothing about this one; most of them do, unless something else knows better.
+    known = any(record.same for record in records)
     conda = scene.target.kind in ("conda", "pixi")
     named = [s for s in scripts if s.prefix is not None and not s.relocatable and (conda or s.owner is not None)]
     for prefix, count in sorted(Counter(s.prefix for s in named if s.prefix).items()):
-        if 2 * count >= len(named):
+        if 2 * count > len(named) and not (known and not files.same(scene.rooted(prefix), scene.prefix)):
             add("conda" if conda else "script", next(s.path for s in named if s.prefix == prefix), prefix)
     return tuple(records)
 

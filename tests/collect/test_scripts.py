@@ -10,6 +10,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from envdoctor.collect import scripts
 from envdoctor.collect.scripts import Shebang, activate_prefix, is_python, launcher_shebang, shebang
@@ -145,3 +147,16 @@ def test_environment_with_hundreds_of_scripts(env: Env) -> None:
     assert len(found) == 300
     assert all(s.exists and s.same_prefix for s in found)
     assert [s.path for s in found] == sorted(s.path for s in found)
+
+
+PIECES = [b"#!", b"/bin/sh", b"/usr/bin/env ", b"-S", b"\n", b"'''exec' ", b'"', b"'", b"$0", b"dirname", b"/x/python3 ", b"\0"]
+PIECES += [b"\xff", b"PK\x03\x04", b"PK\x05\x06", b"UVSC", b"MZ", b"\x05\0\0\0", b"\\", b" "]
+HEADS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=8), max_size=30).map(b"".join)
+
+
+@settings(max_examples=400, deadline=None)
+@given(HEADS)
+def test_any_bytes_are_read_without_a_crash(data: bytes) -> None:
+    for found in (shebang(data), shebang(b"#!/bin/sh\n" + data), launcher_shebang(data)):
+        assert found is None or found.interpreter is not None
+    activate_prefix("activate", "VIRTUAL_ENV=" + data.decode("utf-8", "backslashreplace"))

@@ -195,3 +195,9 @@ def test_a_windows_environment_looked_at_from_here(tmp_path: Path) -> None:
     (site / "win32" / "lib").mkdir()
     assert errors(diagnose(tmp_path / "env", "PTH")) == []
     assert diagnose(tmp_path / "env", "PTH007") == []
+
+
+def test_a_long_tail_behind_known_code_is_not_known(env: Env) -> None:
+    (env.site / "_distutils_hack.py").write_text("def add_shim(): ...\n")
+    (env.site / "distutils-precedence.pth").write_text(PRECEDENCE + " " * 500 + "__import__('antigravity')\n")
+    assert only(diagnose(env.prefix, "PTH008"), "PTH008").severity == "warning"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Env, sha, venv
-from tests.support import diagnose, errors, only
+from tests.support import diagnose, errors, only, snapshot_of
 
 
 def tool(env: Env, name: str, head: str, *, entry_point: bool = True, content: str = "print('ok')\n") -> Path:
@@ -122,7 +122,10 @@ def test_scripts_of_a_mounted_root(tmp_path: Path) -> None:
     tool(env, "alpha", "#!/opt/env/bin/python")
     tool(env, "beta", "#!/opt/gone/bin/python")
     found = diagnose(env.prefix, "PTH009")
-    assert all("alpha" not in f.message for f in found)
+    assert [f.subjects[0].path for f in found] == ["bin/beta"]
+    (root / "opt" / "env" / "bin" / "activate").write_text("VIRTUAL_ENV=/opt/env\n")
+    records = snapshot_of(env.prefix).prefix_records
+    assert [(r.prefix, r.same) for r in records] == [("/opt/env", True)]
 
 
 def test_hostile_bin(env: Env) -> None:

@@ -123,8 +123,6 @@ def _fails(view: View, pth: PthFile, line: PthLine, module: str) -> Finding:
 def _known(pth: PthFile, line: PthLine) -> bool:
     """The line is one that is known, in the file that it is known from."""
     name = name_of(pth)
-    if line.length > 2000:
-        return False
     if not set(line.words) - HARMLESS and any(_fits(n, t, name, line) for n, t in _KNOWN):
         return True
     harmless = set(line.words) <= HARMLESS | {"eval"}
@@ -132,7 +130,11 @@ def _known(pth: PthFile, line: PthLine) -> bool:
 
 
 def _fits(file: re.Pattern[str], code: re.Pattern[str], name: str, line: PthLine) -> bool:
-    return bool(file.fullmatch(name) and (code.match(line.text) if line.length > 400 else code.fullmatch(line.text)))
+    if not file.fullmatch(name):
+        return False
+    if line.length > len(line.text):  # the fact holds only the beginning; namespace lines are longer than that
+        return name.endswith("nspkg.pth") and line.length < 1000 and code.match(line.text) is not None
+    return code.fullmatch(line.text) is not None
 
 
 def _finding(view: View, pth: PthFile, code: list[PthLine]) -> Finding:
