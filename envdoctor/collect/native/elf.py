@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import struct
+from functools import lru_cache
 from typing import Final, Literal
 
 from envdoctor.snapshot import Slice, text
@@ -471,13 +472,17 @@ def machine_name(machine: int, bits: int, little: bool, flags: int = 0) -> str:
 
 def highest_glibc(versions: list[str]) -> str | None:
     """The highest ``x.y`` of names like ``GLIBC_2.17``; None when there is none."""
-    best: tuple[int, ...] = ()
-    for name in versions:
-        if name.startswith("GLIBC_") and name[6:7].isdigit():
-            parts = name[6:].split(".")
-            if all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts) and len(parts) <= 3:
-                best = max(best, tuple(map(int, parts)))
+    best = max(map(_glibc_version, versions), default=())
     return ".".join(map(str, best)) if best else None
+
+
+@lru_cache(maxsize=1024)
+def _glibc_version(name: str) -> tuple[int, ...]:
+    """The numbers of ``GLIBC_2.17``; empty for other names."""
+    parts = name[6:].split(".")
+    if not name.startswith("GLIBC_") or len(parts) > 3 or not all(p.isascii() and p.isdigit() and len(p) < 6 for p in parts):
+        return ()
+    return tuple(map(int, parts))
 
 
 def _paths(strings: dict[int, str], at: int | None) -> tuple[str, ...]:
