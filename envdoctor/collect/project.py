@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
+from envdoctor.collect.settings import calm
 from envdoctor.collect.toml import load, table, words
 from envdoctor.snapshot import Entry, Project, text
 
@@ -21,6 +23,8 @@ MANIFESTS = ("pyproject.toml", "setup.cfg", "setup.py", "Pipfile", "environment.
 MODULES = (".py", ".so", ".pyd", ".pyc")
 MAX_NAMES = 2000
 MAX_FOLDERS = 300
+MAX_SETUP = 1 << (18 if sys.version_info >= (3, 11) else 16)
+"""Bytes of a setup.py that are parsed. Python 3.10's parser overflows the C stack on 60,000 nested expressions."""
 _REQUIREMENTS = re.compile(r"^(?:requirements|constraints)(?:[-_.][\w.-]+)?\.(?:txt|in)$|^[\w.-]+[-_.]requirements\.(?:txt|in)$")
 _POETRY = re.compile(r"^([~^])\s*(\d+(?:\.\d+)*)$")
 
@@ -180,7 +184,7 @@ class _Facts:
 
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(files.read_text(f"{self.root}/setup.cfg", 1 << 20))
+            parser.read_string(calm(files.read_text(f"{self.root}/setup.cfg", 1 << 18)))
         except files.Unreadable as error:
             self.problems.append(f"setup.cfg: {error}")
             return
@@ -208,10 +212,13 @@ class _Facts:
     def setup_py(self) -> None:
         """Literals in the arguments of ``setup(...)``; nothing is evaluated."""
         import ast
+        import warnings
 
         self.sources.append("setup.py")
         try:
-            tree = ast.parse(files.read_text(f"{self.root}/setup.py", 1 << 20))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                tree = ast.parse(files.read_text(f"{self.root}/setup.py", MAX_SETUP))
         except files.Unreadable as error:
             self.problems.append(f"setup.py: {error}")
             return

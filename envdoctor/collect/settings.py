@@ -218,7 +218,7 @@ def pip_settings(scene: Scene) -> Found:
     seen, problems = [], []
     for place in pip_files(scene):
         try:
-            content = files.read(place.path, 1 << 20)
+            content = files.read(place.path, 1 << 18)
         except files.Unreadable as error:
             if not error.missing:
                 problems.append(f"{text(place.path)}: {error}")
@@ -256,6 +256,11 @@ class _Broken(Exception):
     """An INI file that pip refuses."""
 
 
+def calm(source: str) -> str:
+    """INI text without the long runs of blanks inside a line that make configparser's patterns take quadratic time."""
+    return re.sub(r"(?<=\S)[ \t]{2,}", " ", source)
+
+
 def _ini(source: str) -> Iterator[tuple[str, str, str, int | None]]:
     """Section, name, value and line of an INI file as pip's parser takes it. Raises _Broken."""
     import configparser
@@ -266,7 +271,7 @@ def _ini(source: str) -> Iterator[tuple[str, str, str, int | None]]:
 
     parser = Parser()
     try:
-        parser.read_string(source, "the file")
+        parser.read_string(calm(source), "the file")
     except configparser.Error as error:
         raise _Broken(" ".join(str(error).split())[:200]) from None
     lines: dict[tuple[str, str], int] = {}

@@ -427,3 +427,13 @@ def test_outgrown_pips_are_those_that_do_not_start(release: str, tmp_path: Path)
             continue
         found = lacking(tree, release, Interpreter(path=python, version=short), [tree], [Site(path=tree.root, role="purelib")])
         assert starts == (not found), (short, release, found, done.stderr[-300:])
+
+
+@posix
+def test_a_hostile_file_is_read_in_no_time(pip_env: Env, tmp_path: Path) -> None:
+    import time
+
+    put(tmp_path / ".config/pip/pip.conf", "[global]\nx" + " " * 200_000 + "y\n")
+    start = time.process_time()
+    assert settings.pip_settings(scene(pip_env, shell(tmp_path), tmp_path)).problems
+    assert time.process_time() - start < 1
