@@ -12,6 +12,7 @@ import errno
 import mmap
 import os
 import re
+import stat
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -877,9 +878,23 @@ def _ask(
     if not _is_native(head):
         what = "the file is empty" if not head else "the file is no program of any system"
         return Run(outcome="exec-format", detail=what), None
+    if _blocking(scene):
+        return Run(outcome="timeout", detail="it waits for pyvenv.cfg, which is no regular file"), None
     if not scene.probe:
         return Run(outcome="not-asked", detail=_static_reason(scene, binary, libpython)), None
     return _start(scene, path, binary, libpython)
+
+
+def _blocking(scene: Scene) -> bool:
+    """A FIFO or device stands where the interpreter reads pyvenv.cfg: it would wait there for ever."""
+    for path in (f"{scene.prefix}/pyvenv.cfg", f"{scene.bin}/pyvenv.cfg"):
+        try:
+            mode = os.stat(path).st_mode
+        except (OSError, ValueError):
+            continue
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            return True
+    return False
 
 
 def _static_reason(scene: Scene, binary: NativeFile | None, libpython: NativeFile | None) -> str | None:

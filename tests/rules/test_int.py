@@ -672,3 +672,10 @@ def test_int009_a_library_that_the_distributor_split_is_fine(own_base: Env) -> N
     without(own_base, "_sqlite3")
     (own_base.prefix / f"lib/python{SHORT}/sqlite3").unlink()
     silent(own_base.prefix, "INT009")
+
+
+@linux
+def test_int002_a_fifo_as_pyvenv_cfg_hangs_the_interpreter_not_us(env: Env) -> None:
+    (env.prefix / "pyvenv.cfg").unlink()
+    os.mkfifo(env.prefix / "pyvenv.cfg")
+    assert "pyvenv.cfg" in only(diagnose(env.prefix, "INT002"), "INT002").message

@@ -51,7 +51,7 @@ def check(view: View) -> Iterator[Finding]:
         yield RULE.finding(
             _verdict(interpreter, view),
             [view.interpreter_subject(), view.environment_subject()],
-            evidence=evidence or [f"{interpreter.path} is not there"],
+            evidence=evidence or [f"nothing that can be started stands at {interpreter.path}"],
             fixes=_fixes(view),
             key="interpreter",
         )
@@ -104,6 +104,13 @@ def _base(interpreter: Interpreter, venv: VenvConfig) -> str:
 
 
 def _fixes(view: View) -> Iterator[Fix]:
+    if view.snapshot.target.kind in ("conda", "pixi"):
+        tool = view.remedy.conda_tool()
+        prefix = view.snapshot.target.prefix
+        again = (
+            ("pixi", "reinstall", "python") if tool == "pixi" else (tool, "install", "-p", prefix, "--force-reinstall", "python")
+        )
+        yield view.remedy.fix("install the same Python again", [again], "INT001", safety="unsafe")
     yield view.remedy.recreate("make the environment again with a Python that is there")
     venv = view.snapshot.venv
     if venv is not None and venv.home:

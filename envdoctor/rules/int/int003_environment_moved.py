@@ -76,10 +76,10 @@ def _fixes(view: View, old: str, *, exists: bool) -> Iterator[Fix]:
     if snapshot.target.kind == "conda" and exists:
         tool = remedy.conda_tool()
         yield remedy.fix(
-            "clone the original instead of copying it",
-            [*remedy.delete(here), (tool, "create", "-p", here, "--clone", old)],
+            "clone the original instead of copying it, then delete this copy",
+            [(tool, "create", "-p", f"{here}-clone", "--clone", old)],
             "INT003",
-            safety="unsafe",
+            safety="manual",
         )
     yield remedy.recreate("make the environment again where it stands")
     if not exists and snapshot.machine.system != "windows":
