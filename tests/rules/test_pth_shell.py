@@ -35,6 +35,9 @@ def test_pip_of_another_interpreter(env: Env, tmp_path: Path) -> None:
     assert finding.severity == "warning"
     assert str(other.python) in finding.message
     assert ("variable", "PATH") in {(s.kind, s.name) for s in finding.subjects}
+    assert finding.fixes[0].commands[0][1:3] == ("-m", "ensurepip")
+    env.dist("pip", "24.0", files={"pip/__init__.py": "", "pip/__main__.py": ""})
+    (finding,) = diagnose(env.prefix, "PTH001", environ={"PATH": path})
     assert finding.fixes[0].commands[0][1:3] == ("-m", "pip")
 
 
@@ -46,7 +49,7 @@ def test_commands_of_one_interpreter_are_one_finding(env: Env, tmp_path: Path) -
     assert {s.name.rpartition("/")[2] for f in found for s in f.subjects if s.kind == "file"} == {
         "pip", "pytest", "jupyter", "torchrun", "pip3",
     }  # fmt: skip
-    assert len(found) == 2  # pip3 is compared with python3
+    assert len(found) == 1
 
 
 def test_pip_of_a_gone_interpreter(env: Env, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.finding import Finding, Subject
+from envdoctor.finding import Command, Finding, Subject
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import PathCommand
 from envdoctor.view import View
@@ -52,9 +52,10 @@ def check(view: View) -> Iterator[Finding]:
         python = next((commands[name] for name in names if name in commands), None)
         if python is None or not _differ(command, python):
             continue
-        groups.setdefault((_served(command), python.path), []).append((command, python))
-    for (served, _), pairs in sorted(groups.items()):
-        yield _finding(view, served, pairs)
+        key = (command.identity or _served(command), python.identity or python.path)
+        groups.setdefault(key, []).append((command, python))
+    for _, pairs in sorted(groups.items(), key=lambda group: group[0]):
+        yield _finding(view, _served(pairs[0][0]), pairs)
 
 
 def _differ(command: PathCommand, python: PathCommand) -> bool:
@@ -75,7 +76,8 @@ def _differ(command: PathCommand, python: PathCommand) -> bool:
 
 def _of_manager(command: PathCommand, manager: str) -> bool:
     """The interpreter lies in a folder of that version manager, so its shim may forward there."""
-    return manager in (command.identity or "").replace("\\", "/")
+    parts = (command.identity or "").replace("\\", "/").split("/")
+    return any(part in (manager, f".{manager}", f"{manager}-win") for part in parts)
 
 
 def _served(command: PathCommand) -> str:
@@ -93,17 +95,22 @@ def _finding(view: View, served: str, pairs: list[tuple[PathCommand, PathCommand
     evidence.append(f"{python.name} on PATH: {python.path}" + (f" ({python.shim} shim)" if python.shim else ""))
     modules = {"pip3": "pip", "jupyter-lab": "jupyterlab", "jupyter-notebook": "notebook", "torchrun": "torch.distributed.run"}
     module = modules.get(first.name, first.name)
-    commands = [(python.path, "-m", module, "--version")] if module == "pip" else [(python.path, "-m", module, "--help")]
     remedy = view.remedy
+    title = f"call it through the interpreter that you mean: {python.name} -m {module}"
+    commands: list[Command] = [(python.path, "-m", module, "--version" if module == "pip" else "--help")]
+    of_target = python.path.startswith(view.snapshot.target.prefix + "/")
+    if module == "pip" and of_target and not view.snapshot.installers.pip.present:
+        if "uv" in remedy.tools:
+            title = "this environment has no pip; name it to uv"
+            commands = [("uv", "pip", "list", "--python", view.snapshot.interpreter.path)]
+        else:
+            title = f"this environment has no pip of its own: give it one, then call {python.name} -m pip"
+            commands = [(python.path, "-m", "ensurepip", "--upgrade")]
     return RULE.finding(
         f"{names} on PATH {verb} on {served}{gone}, while {python.name} is {python.path}",
         [*(view.file(c.path) for c, _ in pairs), Subject("variable", "PATH"), view.interpreter_subject()],
         evidence=evidence,
-        fixes=[
-            remedy.manual(
-                f"call it through the interpreter that you mean: {python.name} -m {module}", RULE.code, commands=commands
-            )
-        ],
+        fixes=[remedy.manual(title, RULE.code, commands=commands)],
         key=f"{first.name}:{python.name}",
         confidence="likely" if first.shim or python.shim else "certain",
     )
