@@ -112,6 +112,8 @@ def collect(
     """Every import that is proved to fail, sorted by file and line. `owned`: per site, recorded path to distribution's index."""
     walk = _Walk(scene, facts, sites, trees, distributions, owned)
     walk.run()
+    if not walk.suspects:
+        return ()
     found = _Proof(walk).broken()
     return tuple(sorted(found, key=lambda b: (b.site, b.path, b.line, b.module, b.name or "")))[:FINDINGS]
 
@@ -508,7 +510,7 @@ class _Proof:
         for end in range(len(parts), 0, -1):
             place = self.walk.find(".".join(parts[:end]))
             if place is not None and place.rel:
-                return self.walk.owner(place)
+                return self.walk.owner(place) or parts[0].lower().replace("_", "-")
         return None
 
     # ------------------------------------------------------------------------------------------------- importing side

@@ -64,7 +64,12 @@ def _finding(view: View, importer: str, module: str, provider: str | None, items
     if provider is None:
         lack = f"which {python} no longer has"
     elif giver is None:
-        lack = f"which {provider} has, and that is not installed"
+        own = provider == "setuptools"
+        lack = (
+            "which comes with setuptools, and that is not installed"
+            if own
+            else f"which the {provider} that is there does not have"
+        )
     else:
         lack = f"which {label(giver)} does not have"
     subjects = [view.named(importer), *([view.named(provider)] if provider else [view.interpreter_subject()])]
