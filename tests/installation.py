@@ -32,8 +32,16 @@ def installation(prefix: Path) -> Env:
     for entry in stdlib.iterdir():
         if entry.name not in ("lib-dynload", "site-packages", "dist-packages", "EXTERNALLY-MANAGED"):
             (lib / entry.name).symlink_to(entry)
+    if "dist-packages" in (stdlib / "site.py").read_text(encoding="utf-8"):
+        (prefix / "lib/python3/dist-packages").mkdir(parents=True)
     (lib / "lib-dynload").mkdir()
     (lib / "site-packages").mkdir()
     for entry in (stdlib / "lib-dynload").iterdir():
         (lib / "lib-dynload" / entry.name).symlink_to(entry)
     return Env(prefix)
+
+
+def own_site(env: Env) -> Path:
+    """The folder of an installation that pip installs into and Python looks at."""
+    debian = env.prefix / "lib/python3/dist-packages"
+    return debian if debian.is_dir() else env.site

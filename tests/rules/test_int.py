@@ -16,7 +16,7 @@ import pytest
 from envdoctor.finding import Finding
 from envdoctor.snapshot import Activation, Snapshot
 from tests.builders import Env, interpreters, venv
-from tests.installation import SHORT, installation
+from tests.installation import SHORT, installation, own_site
 from tests.support import diagnose, only, report_of, snapshot_of
 
 VERSIONS = interpreters()
@@ -441,7 +441,7 @@ def test_int004_an_older_folder_without_distributions_is_fine(env: Env) -> None:
 
 # --------------------------------------------------------------------------------------------------------------- INT005
 def aged(snapshot: Snapshot, version: str, date: str, **changes: object) -> list[Finding]:
-    interpreter = msgspec.structs.replace(snapshot.interpreter, version=version, **changes)
+    interpreter = msgspec.structs.replace(snapshot.interpreter, **{"version": version, "origin": None, **changes})
     return list(report_of(msgspec.structs.replace(snapshot, interpreter=interpreter, date=date), "INT005").findings)
 
 
@@ -503,11 +503,12 @@ def outside(snapshot: Snapshot, container: str | None = None) -> list[Finding]:
 
 
 def test_int007_packages_in_an_externally_managed_installation(managed: Env) -> None:
-    managed.dist("pip", "24.0")
-    managed.dist("fromsystem", installer="debian")
+    site = own_site(managed)
+    managed.dist("pip", "24.0", site=site)
+    managed.dist("fromsystem", installer="debian", site=site)
     assert outside(snapshot_of(managed.prefix)) == []
-    managed.dist("alpha")
-    managed.dist("beta", installer="uv")
+    managed.dist("alpha", site=site)
+    managed.dist("beta", installer="uv", site=site)
     snapshot = snapshot_of(managed.prefix)
     assert snapshot.interpreter.externally_managed is not None
     (finding,) = outside(snapshot)
@@ -520,7 +521,7 @@ def test_int007_packages_in_an_externally_managed_installation(managed: Env) -> 
 
 
 def test_int007_a_users_own_installation_is_fine(own_base: Env) -> None:
-    own_base.dist("alpha")
+    own_base.dist("alpha", site=own_site(own_base))
     assert outside(snapshot_of(own_base.prefix)) == []
 
 
@@ -528,7 +529,7 @@ def test_int007_conda_base(own_base: Env) -> None:
     (own_base.prefix / "conda-meta").mkdir()
     (own_base.prefix / "conda-meta/history").write_text("")
     (own_base.prefix / "condabin").mkdir()
-    own_base.dist("alpha")
+    own_base.dist("alpha", site=own_site(own_base))
     (finding,) = outside(snapshot_of(own_base.prefix))
     assert "conda" in finding.message
 
