@@ -49,7 +49,9 @@ LINKS: tuple[Link, ...] = (
     Link("INT001", ("INT002", "INT009", "PTH009", "PIP001", "INT004", "PTH010"), always),
     Link("INT003", ("PTH009", "PTH010", "INT008", "PIP001"), always),
     Link("INT004", ("ARC003", "ARC004", "PKG003", "PIP001", "PTH009", "PTH010", "INT009"), always),
-    Link("PTH003", ("PTH005", "PTH006", "PKG015"), always),
+    Link("PTH002", ("PKG002", "PKG004"), shares_one),
+    Link("PTH003", ("PKG002", "PKG004"), shares_one),
+    Link("PTH003", ("PKG015",), always),
     Link("PKG009", ("PKG001", "PKG014"), names_it),
     Link("PKG014", ("PKG001", "PKG006", "PKG007", "PKG009", "PKG012"), names_it),
     Link("PKG005", ("PKG014", "PKG006", "PKG001", "PKG004", "PKG009"), names_it),
@@ -58,7 +60,8 @@ LINKS: tuple[Link, ...] = (
     Link("PKG008", ("PKG007", "PKG006"), shares_one),
     Link("ARC003", ("ARC002", "ARC004", "ARC008"), shares_one),
     Link("PKG006", ("PKG012", "PKG013", "PIP001"), same_distribution),
-    Link("PKG010", ("PTH007",), shares_one),
+    Link("PKG010", ("PTH007", "PTH008"), shares_one),
+    Link("PKG006", ("PTH008",), shares_one),
 )
 
 
