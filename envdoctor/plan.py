@@ -286,23 +286,30 @@ def _renew(wishes: list[_Wish], renewing: list[_Wish]) -> tuple[list[_Wish], lis
 def _agree(wishes: list[_Wish]) -> tuple[list[_Wish], list[ByHand]]:
     """Wishes without those that contradict each other, and these as decisions for a person.
 
-    Taking out two sides can leave others in agreement, so every round takes out only the first quarrel.
+    Taking wishes out never makes a new quarrel, so one pass over the names is enough, and each quarrel takes out no more
+    than is still there.
     """
+    by_name: dict[tuple[str, str], list[tuple[int, Stage, str]]] = {}
+    for number, wish in enumerate(wishes):
+        for key, (stage, item) in _intents(wish).items():
+            by_name.setdefault(key, []).append((number, stage, item))
     apart: list[ByHand] = []
-    while True:
-        quarrel = _quarrel(wishes)
-        if quarrel is None:
-            return wishes, apart
-        name, sides = quarrel
+    out: set[int] = set()
+    for (_, name), everyone in by_name.items():
+        sides = [side for side in everyone if side[0] not in out]
+        if not _quarrel([(stage, item) for _, stage, item in sides]):
+            continue
+        quarrelling = [wishes[number] for number, _, _ in sides]
+        out.update(number for number, _, _ in sides)
         apart.append(
             ByHand(
                 f"decide about {name}: the fixes of these findings contradict each other",
-                tuple(dict.fromkeys(wish.finding.message for wish in sides)),
-                tuple(dict.fromkeys(argv for wish in sides for argv in wish.fix.commands)),
-                tuple(wish.finding.fingerprint for wish in sides),
+                tuple(dict.fromkeys(wish.finding.message for wish in quarrelling)),
+                tuple(dict.fromkeys(argv for wish in quarrelling for argv in wish.fix.commands)),
+                tuple(wish.finding.fingerprint for wish in quarrelling),
             )
         )
-        wishes = [wish for wish in wishes if wish not in sides]
+    return [wish for number, wish in enumerate(wishes) if number not in out], apart
 
 
 def _intents(wish: _Wish) -> dict[tuple[str, str], tuple[Stage, str]]:
@@ -317,24 +324,14 @@ def _intents(wish: _Wish) -> dict[tuple[str, str], tuple[Stage, str]]:
     return last
 
 
-def _quarrel(wishes: list[_Wish]) -> tuple[str, list[_Wish]] | None:
-    """The first name that some wishes remove for good and others want, or want in versions that exclude each other."""
-    by_name: dict[tuple[str, str], list[tuple[_Wish, Stage, str]]] = {}
-    for wish in wishes:
-        for key, (stage, item) in _intents(wish).items():
-            by_name.setdefault(key, []).append((wish, stage, item))
-    for (_, name), sides in by_name.items():
-        stages = {stage for _, stage, _ in sides}
-        if len(sides) < 2:
-            continue
-        if "uninstall" in stages and len(stages) > 1:
-            return name, [wish for wish, _, _ in sides]
-        if stages != {"uninstall"} and _combined([i for _, stage, i in sides if stage == "install"]) is None:
-            return name, [wish for wish, _, _ in sides]
-        again = {item for _, stage, item in sides if stage == "reinstall"}
-        if len(again) > 1 and _combined(list(again)) is None:
-            return name, [wish for wish, _, _ in sides]
-    return None
+def _quarrel(sides: Sequence[tuple[Stage, str]]) -> bool:
+    """Some remove a distribution for good and others want it, or they want versions that exclude each other."""
+    if len(sides) < 2:
+        return False
+    stages = {stage for stage, _ in sides}
+    if "uninstall" in stages:
+        return len(stages) > 1
+    return any(_combined([item for stage, item in sides if stage == wanted]) is None for wanted in ("install", "reinstall"))
 
 
 def _combined(items: Sequence[str]) -> str | None:

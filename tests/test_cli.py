@@ -198,9 +198,9 @@ def test_documents_that_are_no_snapshots(cli: Cli, tmp_path: Path, text: str) ->
 
 def test_a_newer_snapshot_is_refused(cli: Cli, good: Env, tmp_path: Path) -> None:
     made = json.loads(cli("snapshot", good.prefix).stdout)
-    made["schema_version"] = 2
-    (tmp_path / "s.json").write_text(json.dumps(made))
-    fails(cli("check", "--snapshot", tmp_path / "s.json"), "schema 2")
+    for change, words in (({"schema_version": 2}, "schema 2"), ({"date": "soon"}, "date"), ({"target": 1}, "target")):
+        (tmp_path / "s.json").write_text(json.dumps({**made, **change}))
+        fails(cli("check", "--snapshot", tmp_path / "s.json"), words)
 
 
 @pytest.mark.parametrize(

@@ -137,9 +137,14 @@ def read_snapshot(file: str) -> Snapshot:
 
     data = read_bytes(file, "--snapshot")
     try:
-        return from_json(data)
+        snapshot = from_json(data)
+        try:
+            date.fromisoformat(snapshot.date)
+        except ValueError:
+            raise SnapshotError("no snapshot: its date is none") from None
     except SnapshotError as error:
         raise UsageError(f"{_text(file)}: {error}", "envdoctor snapshot --output FILE makes one") from None
+    return snapshot
 
 
 def read_machine(file: str) -> Machine:

@@ -79,7 +79,17 @@ def render_terminal(plan: Plan, report: Report, look: Look) -> str:
 
     if not plan.steps and not plan.manual and not plan.unfixable:
         lines.append("nothing to mend")
-    for number, step in enumerate(plan.steps, 1):
+    number = 0
+    for index, step in enumerate(plan.steps):
+        before = plan.steps[index - 1] if index else None
+        if (
+            before is not None
+            and (before.stage, before.solves) == (step.stage, step.solves)
+            and step.stage in ("recreate", "after")
+        ):
+            lines.insert(-1, "   " + command_line(step.command, windows=windows))
+            continue
+        number += 1
         warning = " (changes more than what is broken)" if step.safety == "unsafe" else ""
         lines.append(styled(f"{number}. {_STAGES[step.stage]}{warning}", "bold", look))
         because(step.solves)
@@ -103,7 +113,11 @@ def render_terminal(plan: Plan, report: Report, look: Look) -> str:
         lines += ["   " + command_line(argv, windows=windows) for argv in plan.verify]
         lines.append("")
     if plan.follows:
-        lines.append(f"{plural(len(plan.follows), 'finding')} should go away with what caused it or by these steps")
+        lines.append(
+            f"{plural(len(plan.follows), 'finding')} should go away with {'its' if len(plan.follows) == 1 else 'their'} cause"
+        )
+        because(plan.follows)
+        lines.append("")
     lines.append("nothing was changed: run the commands yourself" if plan.steps else "nothing was changed")
     text = guard("\n".join(lines)) + "\n"
     return to_ascii(text) if look.ascii else text
