@@ -171,6 +171,9 @@ def _document(path: str) -> dict[str, Any] | None:
         raise UsageError(f"{path}: no TOML: {error}") from None
     except RecursionError:
         raise UsageError(f"{path}: no TOML: nested too deeply") from None
+    except ValueError as error:
+        # a number with more digits than int() takes
+        raise UsageError(f"{path}: no TOML: {str(error)[:200]}") from None
 
 
 def _table(document: Mapping[str, Any], path: str) -> dict[str, Any] | None:

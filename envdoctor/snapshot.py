@@ -30,7 +30,11 @@ def text(raw: str | bytes) -> str:
         return raw.decode("utf-8", "backslashreplace")
     if raw.isascii():
         return raw
-    return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    try:
+        return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # half of a surrogate pair, as JSON can spell one
+        return raw.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

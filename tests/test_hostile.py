@@ -73,6 +73,7 @@ def bounded(done: Done) -> None:
     assert done.code in (0, 1, 2), (done.code, done.err[-2000:])
     assert b"Traceback" not in done.err, done.err[-3000:]
     assert b"Traceback" not in done.out
+    assert b"envdoctor itself failed" not in done.err, done.err[-1000:]
     assert done.cpu < SECONDS, f"{done.cpu:.1f} s of CPU"
     assert done.peak < MEBIBYTES, f"{done.peak:.0f} MiB"
 
@@ -750,7 +751,8 @@ def test_an_interpreter_that_lies(place: Place, name: str) -> None:
     python.chmod(0o755)
     report = place.check()
     assert report is not None
-    assert {finding["code"] for finding in report["findings"]} & {"INT001", "INT002"}, report["findings"]
+    if not name.startswith(("macho", "fat", "pe ")):  # another system's interpreter: a foreign target, which is not started
+        assert {finding["code"] for finding in report["findings"]} & {"INT001", "INT002"}, report["findings"]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def collect(scene: Scene) -> Collected:
     sites: list[Site] = run("paths", lambda: paths.collect(scene, facts), [])
     trees: list[Tree | None] = run("tree", lambda: [_tree(scene, site) for site in sites], [None] * len(sites))
     conda_owners = run("conda", lambda: conda.metadata_owners(scene), {})
-    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, conda_owners), distributions.Facts())
+    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, conda_owners), distributions.Facts(owned=[{} for _ in sites]))
     natives = run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
     shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))

@@ -38,7 +38,8 @@ from envdoctor.snapshot import (
 
 HEADER_LIMIT = 1 << 20
 """Bytes of METADATA that are read; the headers of real files end long before."""
-RECORD_LIMIT = 64 << 20
+RECORD_LIMIT = 16 << 20
+"""Bytes of RECORD: 150,000 rows; a larger one is reported, not read."""
 ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
@@ -391,6 +392,9 @@ class _Site:
         data = self._read(f"{name}/RECORD", problems, RECORD_LIMIT)
         if data is None:
             return None, (), []
+        if len(data) >= RECORD_LIMIT:
+            problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
+            return None, (), []
         paths, hashes, sizes, malformed = _rows(data)
         if malformed and not paths:
             problems.append("RECORD: no line of it is a row")
@@ -599,7 +603,9 @@ class _Site:
                 actual_size = os.stat(absolute).st_size
             except (OSError, ValueError):
                 exists = False
-            if len({o.hash for o in owners if o.hash}) > 1 and self._inside(absolute):
+            sizes = {o.size for o in owners if o.size is not None}
+            told_by_size = len(sizes) == len(owners) and actual_size in sizes and not self.scene.deep
+            if len({o.hash for o in owners if o.hash}) > 1 and not told_by_size and self._inside(absolute):
                 actual = digest(absolute)
         self.facts.shared.append(
             SharedFile(

@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from envdoctor.finding import Finding, Fix
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pkg._recorded import label, listed, role
-from envdoctor.rules.pkg._sharing import Group, groups, is_rival, older, winners
+from envdoctor.rules.pkg._sharing import Group, differs, groups, is_rival, older, winners
 from envdoctor.snapshot import Distribution, SharedFile
 from envdoctor.view import View
 
@@ -47,7 +47,7 @@ def check(view: View) -> Iterator[Finding]:
 
 def _finding(view: View, group: Group) -> Finding:
     files = [file for file in group.files if role(view, file.path) in ("code", "native", "data")]
-    differing = [file for file in files if file in group.differing]
+    differing = [file for file in files if differs(file)]
     state, broken = _state(view, group, files, differing)
     both = "both" if len(group.dists) == 2 else "all"
     packages = sorted({_top(file) for file in files})
