@@ -5,9 +5,9 @@ interpreter would. Each ``from X import name`` and ``import X.y`` across distrib
 name that the standard library has lost is looked for. That first pass works on bytes and only finds suspects; a suspect
 is reported when the syntax trees of both sides prove it (:mod:`envdoctor.collect.syntax`).
 
-The first pass is bounded: imports are followed level by level until :data:`SPREAD` modules are known, and only
-:data:`HEAD` bytes are read of those that are not top-level. In a small environment that is everything, in a large one the
-top-level packages and what they import directly; a gap says so. With ``--deep`` neither bound holds.
+The first pass is bounded: imports are followed level by level, each top-level package for its share of :data:`MODULES`
+files, and only :data:`HEAD` bytes are read of those that are not top-level. In a small environment that is nearly
+everything, in a large one what stands nearest to the top; a gap says so. With ``--deep`` neither bound holds.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
-MODULES = 3000
-"""Files that are read without ``--deep``."""
-SPREAD = 1500
-"""Once so many modules are known, those that they import are not followed any further."""
+MODULES = 2000
+"""Modules that are followed without ``--deep``, all together: each top-level package gets an equal share of them."""
+SHARE = 4
+"""Modules that every top-level package gets at least, itself included."""
 DEEP_MODULES = 60_000
-HEAD = 8192
+HEAD = 6144
 """Bytes of a file that is not a top-level package, without ``--deep``."""
 LIMIT = 4 << 20
 PACKAGE_FILES = 6000
@@ -163,7 +163,10 @@ class _Walk:
         self.stdlib_known = bool(facts.interpreter.stdlib_modules)
         self.watched = [(name.encode(), name) for name in sorted(self.gone) if self._nested(name)]
         self.plain = frozenset(name.encode() for name in self.stdlib - {m.partition(".")[0] for m in self.gone_names})
-        self.full = False
+        self.share = SHARE
+        self.counts: dict[str, int] = {}
+        """Modules followed, by top-level name."""
+        self.cut = False
         self._sorted_folders: dict[int, list[str]] = {}
 
     # -------------------------------------------------------------------------------------------- what can be missing
@@ -268,24 +271,23 @@ class _Walk:
     def run(self) -> None:
         """Follows all imports from the top-level packages, nearest first."""
         queue = list(self._roots())
-        limit = DEEP_MODULES if self.scene.deep else MODULES
+        self.share = DEEP_MODULES if self.scene.deep else max(SHARE, MODULES // max(1, len(queue)))
+        limit = DEEP_MODULES if self.scene.deep else 2 * MODULES
         top = True
         done = 0
-        while queue:
-            # The last level is read for what it asks of other distributions, not followed.
-            self.full = len(self.visits) >= (limit if self.scene.deep else SPREAD)
+        while queue and done < limit:
             following: list[_Visit] = []
             for visit in queue[: limit - done]:
                 self._read(visit, LIMIT if top or self.scene.deep else HEAD, following)
             done += len(queue)
-            if done > limit or self.full:
-                read = min(done, limit)
-                hint = "" if self.scene.deep else "; --deep follows all imports"
-                self.scene.gap(
-                    "imports", self.scene.target.prefix, f"the {read} modules nearest to the top-level packages were read{hint}"
-                )
-                return
             queue, top = following, False
+        if queue or self.cut:
+            hint = "" if self.scene.deep else "; --deep follows all imports"
+            self.scene.gap(
+                "imports",
+                self.scene.target.prefix,
+                f"the {min(done, limit)} modules nearest to the top-level packages were read{hint}",
+            )
 
     def _roots(self) -> Iterator[_Visit]:
         names = {name: dist for dist in self.distributions for name in dist.import_names if dist.site in self.trees}
@@ -335,19 +337,22 @@ class _Walk:
             return
         package = visit.module if visit.place.kind == _PACKAGE else visit.module.rpartition(".")[0]
         plain = self.plain
-        own = visit.module.partition(".")[0].encode() if self.full else b""
+        top = visit.module.partition(".")[0]
+        full = self.counts.get(top, 0) >= self.share
+        own = top.encode()
         for statement in sorted(statements):
             words = statement.split(None, 2)
             if len(words) < 2:
                 continue
             relative = words[1][:1] == b"." and statement[:1] == b"f"
             if relative:
-                if self.full:
+                if full:
+                    self.cut = True
                     continue
             elif words[1].partition(b".")[0] in plain and (statement[:1] == b"f" or b"," not in statement):
                 self._absolute.add(statement)
                 continue
-            elif self.full and words[1].partition(b".")[0] == own:
+            elif full and words[1].partition(b".")[0] == own:
                 continue
             before = len(self.suspects)
             for module, names in parse_statement(statement, package):
@@ -367,8 +372,7 @@ class _Walk:
             self.suspects.append(Suspect(visit.module, head, ()))
             return
         foreign = visit.module.partition(".")[0] != head
-        if self.full and not foreign:
-            return
+        full = foreign and self.counts.get(head, 0) >= self.share
         place = self._enter(visit, module, following)
         if place is None or not names:
             return
@@ -379,11 +383,11 @@ class _Walk:
             return
         doubtful = []
         for name in names:
-            if name == "*" or (self.full and self._mentioned(module, place, name.encode(), 0)):
+            if name == "*" or (full and self._mentioned(module, place, name.encode(), 0)):
                 continue
             if place.folders and self._enter(visit, f"{module}.{name}", following, optional=True):
                 continue
-            if foreign and (self.full or not self._mentioned(module, place, name.encode(), 0)):
+            if foreign and (full or not self._mentioned(module, place, name.encode(), 0)):
                 doubtful.append(name)
         if doubtful:
             self.suspects.append(Suspect(visit.module, module, tuple(doubtful)))
@@ -395,14 +399,18 @@ class _Walk:
             if not optional and "." in module:
                 self._missing(visit, module)
             return None
-        if not self.full and module not in self.visits:
+        if module not in self.visits:
             parts = module.split(".")
             for end in range(1, len(parts) + 1):
                 name = ".".join(parts[:end])
                 if name in self.visits:
                     continue
+                if self.counts.get(parts[0], 0) >= self.share:
+                    self.cut = True
+                    break
                 found = self.find(name)
                 if found is not None and found.kind in (_PACKAGE, _MODULE):
+                    self.counts[parts[0]] = self.counts.get(parts[0], 0) + 1
                     self.visits[name] = step = _Visit(name, found, visit.module)
                     following.append(step)
         return place

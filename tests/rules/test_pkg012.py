@@ -341,7 +341,8 @@ def test_hostile_files_end(env: Env) -> None:
 def test_deep_follows_what_default_does_not(env: Env, monkeypatch: pytest.MonkeyPatch) -> None:
     from envdoctor.collect import imports
 
-    monkeypatch.setattr(imports, "SPREAD", 2)
+    monkeypatch.setattr(imports, "SHARE", 2)
+    monkeypatch.setattr(imports, "MODULES", 2)
     files = {
         "alpha/__init__.py": "from . import one\n",
         "alpha/one.py": "from . import two\n",

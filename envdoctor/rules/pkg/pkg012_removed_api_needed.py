@@ -9,7 +9,7 @@ know what newer versions of others remove.
 From the top-level package of each distribution the imports that run when it is imported are followed through its files. A
 `from other import name` or `import other.module` is reported where the syntax trees of both sides prove that the other
 side has no such thing; standard library names are looked up in the target's own standard library. In large environments
-only top-level packages and what they import directly are read; `--deep` follows everything.
+only the modules nearest to the top-level packages are read; `--deep` follows everything.
 
 ## Look-alikes that are fine
 Imports guarded by try/except ImportError or contextlib.suppress, inside functions, under TYPE_CHECKING or under a version
