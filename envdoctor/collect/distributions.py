@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from envdoctor.collect import files as fs
 from envdoctor.collect.scene import Scene
+from envdoctor.collect.source import parse
 from envdoctor.collect.tree import Tree, is_native
 from envdoctor.snapshot import (
     DirectUrl,
@@ -810,9 +811,8 @@ def _is_module_row(path: str) -> bool:
 
 def _finder_mapping(data: bytes) -> list[str] | None:
     """Folders and files in MAPPING and NAMESPACES of setuptools' editable finder; None when it cannot be read."""
-    try:
-        module = ast.parse(data)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    module = parse(data)
+    if module is None:
         return None
     found: list[str] = []
     seen = False

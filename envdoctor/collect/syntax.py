@@ -9,13 +9,11 @@ or a ``__getattr__`` that could make up anything, and it is not.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-MAX_SOURCE = 4 << 20
-"""Bytes of a source file that is parsed; larger ones are not."""
+from envdoctor.collect.source import parse
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
 _OTHER_ERRORS = frozenset(
@@ -104,18 +102,6 @@ class Exports:
     """Other names than these may exist: dynamic code, or a file that does not parse."""
     own_path: bool = False
     """It changes its ``__path__``, ``sys.modules`` or ``sys.meta_path``: submodules may come from elsewhere."""
-
-
-def parse(data: bytes) -> ast.Module | None:
-    """The syntax tree, or None where this Python cannot parse it."""
-    if len(data) > MAX_SOURCE:
-        return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return ast.parse(data)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return None
 
 
 # -------------------------------------------------------------------------------------------------------- what is run

@@ -514,7 +514,10 @@ def test_int007_packages_in_an_externally_managed_installation(managed: Env) -> 
     (finding,) = outside(snapshot)
     assert finding.severity == "warning"
     assert [name for kind, name in names(finding) if kind == "distribution"] == ["alpha", "beta"]
-    assert outside(snapshot, "docker") == []
+    assert outside(snapshot, "docker")  # a home or mounted folder is no part of the image
+    for place in ("/usr", "/usr/local", "/opt/conda"):
+        image = msgspec.structs.replace(snapshot, target=msgspec.structs.replace(snapshot.target, prefix=place))
+        assert outside(image) and outside(image, "docker") == []
     env = venv(managed.prefix.parent / "env", python=str(managed.python))
     env.dist("alpha")
     assert outside(snapshot_of(env.prefix)) == []

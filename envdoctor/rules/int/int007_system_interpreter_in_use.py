@@ -10,8 +10,9 @@ The target is an installation that is marked as managed by others (`EXTERNALLY-M
 manager or conda installed does not count, nor do pip, setuptools and wheel.
 
 ## Look-alikes that are fine
-A container, whose image was made for one program; an interpreter of pyenv, asdf or python.org, which belongs to its user; a
-virtual environment on top of a system interpreter; a user site.
+A container, whose image was made for one program (`/usr`, `/usr/local` and `/opt` of it, not a home or mounted folder);
+an interpreter of pyenv, asdf or python.org, which belongs to its user; a virtual environment on top of a system interpreter;
+a user site.
 
 ## How to fix
 Make an environment for the project, install its packages there, and remove them from here.
@@ -49,7 +50,7 @@ def check(view: View) -> Iterator[Finding]:
         return
     if target.sysroot is not None:
         raise Skip("a mounted root may be the image of a container, which is made for one program")
-    if snapshot.machine.container is not None and not target.foreign:
+    if snapshot.machine.container is not None and not target.foreign and _of_image(target.prefix):
         raise Skip(f"in a container ({snapshot.machine.container}) the system's interpreter is the program's own")
     active = {i for i, site in view.active_sites if site.of_target}
     placed = sorted(
@@ -81,6 +82,11 @@ def check(view: View) -> Iterator[Finding]:
         fixes=_fixes(view, placed),
         key="base" if target.base else "system",
     )
+
+
+def _of_image(prefix: str) -> bool:
+    """The prefix is where the image of a container has its one Python; a home folder or a mounted disk is not."""
+    return prefix in ("/", "/usr", "/usr/local") or prefix.startswith(("/opt/", "/usr/local/"))
 
 
 def _fixes(view: View, placed: list[Distribution]) -> Iterator[Fix]:
