@@ -292,7 +292,7 @@ class _Walk:
     def _roots(self) -> Iterator[_Visit]:
         names = {name: dist for dist in self.distributions for name in dist.import_names if dist.site in self.trees}
         for name in sorted(names):
-            if name.lower() in _NO_PACKAGE or not name.isidentifier():
+            if name.lower() in _NO_PACKAGE or not name.isidentifier() or name.lower().endswith(("py2", "python2")):
                 continue
             place = self.find(name)
             if place is None:

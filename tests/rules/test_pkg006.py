@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
@@ -121,3 +122,24 @@ def test_a_healthy_environment(env: Env) -> None:
     env.dist("alpha", files={"alpha/__init__.py": "", "../../../bin/alpha": "#!x", "alpha/data.json": "{}"})
     env.dist("beta", record=False)
     assert diagnose(env.prefix, "PKG006") == []
+
+
+def conda(env: Env, name: str) -> None:
+    """Makes a conda package of an installed distribution: its record lists the metadata."""
+    info = next(env.site.glob(f"{name}-*.dist-info"))
+    meta = env.prefix / "conda-meta"
+    meta.mkdir(exist_ok=True)
+    files = [str(path.relative_to(env.prefix)) for path in info.iterdir()]
+    record = {"name": name, "version": "1.0", "build": "py_0", "build_number": 0, "files": files, "depends": []}
+    (meta / f"{name}-1.0-py_0.json").write_text(json.dumps(record))
+
+
+def test_what_conda_builders_pruned_is_mild(env: Env) -> None:
+    env.dist("alpha", files={"alpha/__init__.py": "", "alpha/data.pem": "", "alpha/t/a.so": "", "../../../bin/alpha": ""})
+    env.dist("beta", files={"beta/__init__.py": "", "beta/_vendor.py": ""})
+    for name in ("alpha", "beta"):
+        conda(env, name)
+    for path in ("alpha/data.pem", "../../../bin/alpha", "beta/_vendor.py"):
+        (env.site / path).unlink()
+    finding = only(diagnose(env.prefix, "PKG006"), "PKG006")
+    assert (finding.severity, finding.subjects[0].name) == ("warning", "beta")

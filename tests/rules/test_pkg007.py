@@ -122,3 +122,15 @@ def test_metadata_of_an_older_version_is_not_asked(env: Env) -> None:
     env.dist("alpha", "1.0", files={"alpha/__init__.py": "v = 1\n"})
     env.dist("alpha", "2.0", files={"alpha/__init__.py": "v = 22\n"})
     assert diagnose(env.prefix, "PKG007") == []
+
+
+def test_what_conda_relinked_is_fine(env: Env) -> None:
+    info = env.dist("alpha", files={"alpha/__init__.py": "p = '/build/prefix'\n", "alpha/_core.so": "ELF"})
+    (env.site / "alpha/__init__.py").write_text("p = '/elsewhere'\n")
+    (env.site / "alpha/_core.so").write_text("ELF relinked")
+    files = [str(path.relative_to(env.prefix)) for path in info.iterdir()]
+    (env.prefix / "conda-meta").mkdir()
+    record = {"name": "alpha", "version": "1.0", "build": "py_0", "build_number": 0, "files": files, "depends": []}
+    assert only(diagnose(env.prefix, "PKG007"), "PKG007").severity == "error"
+    (env.prefix / "conda-meta/alpha-1.0-py_0.json").write_text(json.dumps(record))
+    assert diagnose(env.prefix, "PKG007", deep=True) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -186,6 +188,45 @@ def test_distutils_of_setuptools(tmp_path: Path) -> None:
     assert new.imports("alpha")
     assert diagnose(new.prefix, "PKG012") == []
     assert diagnose(new.prefix, "PKG012", environ={"PATH": "/none", "SETUPTOOLS_USE_DISTUTILS": "stdlib"}) != []
+
+
+def test_a_side_module_is_a_warning(env: Env) -> None:
+    findings = run(
+        env, {"alpha/__init__.py": "", "alpha_tool/__init__.py": "import pkg_resources\n", "alpha_py2.py": "import urllib2\n"}
+    )
+    assert env.imports("alpha") and not env.imports("alpha_tool")
+    assert [(f.code, f.severity) for f in findings] == [("PKG012", "warning")]
+
+
+def test_a_module_that_only_another_distribution_imports(env: Env) -> None:
+    env.dist("beta", files={"beta/__init__.py": "", "beta/extra.py": "import pkg_resources\n"})
+    assert run(env, {"alpha/__init__.py": ""}) == []
+    env.dist("gamma", files={"gamma/__init__.py": "import beta.extra\n"})
+    assert env.imports("beta") and not env.imports("gamma")
+    finding = only(diagnose(env.prefix, "PKG012"), "PKG012")
+    assert finding.severity == "error"
+    assert "import gamma fails: beta 1.0 needs the module pkg_resources" in finding.message
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("uv") is None, reason="no uv")
+def test_real_releases_that_do_not_fit(env: Env) -> None:
+    wheels = [
+        "jinja2==2.11.3",
+        "markupsafe==2.1.5",
+        "flask==2.2.2",
+        "werkzeug==3.0.6",
+        "click",
+        "itsdangerous",
+        "blinker",
+        "fs==2.4.16",
+    ]
+    more = ["apscheduler==3.6.0", "six", "pytz", "tzlocal", "appdirs", "setuptools==82.0.0"]
+    subprocess.run(["uv", "pip", "install", "-q", "--no-deps", "--python", str(env.python), *wheels, *more], check=True)
+    found = {f.subjects[0].name for f in diagnose(env.prefix, "PKG012")}
+    assert found == {"jinja2", "flask", "fs", "apscheduler"}
+    assert not any(env.imports(name) for name in found)
+    assert env.imports("werkzeug") and env.imports("markupsafe") and env.imports("six")
 
 
 # ---------------------------------------------------------------------------------------------------------- look-alikes

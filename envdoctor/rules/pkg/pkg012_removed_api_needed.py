@@ -12,11 +12,11 @@ side has no such thing; standard library names are looked up in the target's own
 only the modules nearest to the top-level packages are read; `--deep` follows everything.
 
 ## Look-alikes that are fine
-Imports guarded by try/except ImportError or contextlib.suppress, inside functions, under TYPE_CHECKING or under a version
-or platform condition that does not hold; modules with a `__getattr__` that may answer, star imports that cannot be
-followed, `globals()`, native modules, changed `__path__` or `sys.modules`; vendored copies; setuptools' stand-in for
-distutils; optional submodules that the package itself does not import. A distribution that is not installed at all is
-PKG001.
+Imports guarded by try/except ImportError or contextlib.suppress, inside functions, under TYPE_CHECKING or under a
+version or platform condition that does not hold; modules with a `__getattr__` that may answer, star imports that cannot
+be followed, `globals()`, native modules, changed `__path__` or `sys.modules`; vendored copies; setuptools' stand-in for
+distutils; optional submodules that the package itself does not import. Where only a side module of a distribution fails
+(pyximport of Cython), it is a warning. A distribution that is not installed at all is PKG001.
 
 ## How to fix
 Upgrade the one that asks; or hold back the one that removed it, where its version is known; or, for modules of the standard
@@ -88,7 +88,17 @@ def _finding(view: View, importer: str, module: str, provider: str | None, items
         ],
         fixes=_fixes(view, asker, importer, giver, module, names, provider, top),
         key=f"{importer}:{module}:{','.join(names)}",
+        severity="warning" if _side_module(asker, items) else "error",
     )
+
+
+def _side_module(asker: Distribution | None, items: list[BrokenImport]) -> bool:
+    """Only a second top-level module fails, and the one that is named like the distribution works: Cython's pyximport."""
+    if asker is None:
+        return False
+    tops = {item.chain[0].partition(".")[0].lower() for item in items if item.chain}
+    own = {name.lower() for name in asker.import_names}
+    return asker.name.replace("-", "_") in own - tops and tops <= own
 
 
 def _fixes(
