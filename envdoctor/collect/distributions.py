@@ -390,8 +390,11 @@ class _Site:
 
     # ----------------------------------------------------------------------------------------------------- RECORD
     def _record(self, name: str, index: int, problems: list[str]) -> tuple[Record | None, tuple[str, ...], list[str]]:
-        data = self._read(f"{name}/RECORD", problems, RECORD_LIMIT)
+        data = self._read(f"{name}/RECORD", problems, RECORD_LIMIT + 1)
         if data is None:
+            return None, (), []
+        if len(data) > RECORD_LIMIT:
+            problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
             return None, (), []
         if len(data) >= RECORD_LIMIT:
             problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")

@@ -12,6 +12,8 @@ MAX_CHAIN = 60_000
 """Operators of one kind in a file, above which CPython 3.10's parser could overflow its C stack on one long expression
 (seen from 120,000 on; 3.11 and later raise RecursionError)."""
 
+_SIGNS = (b".", b"(", b"[", b"+", b"-", b"*", b"/", b"%", b"|", b"&", b"^", b"<", b">")
+
 
 def parse(data: bytes) -> ast.Module | None:
     """The syntax tree of a module, None where there is none to be had. No code runs; nothing is raised or warned."""

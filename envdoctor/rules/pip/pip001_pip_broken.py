@@ -29,7 +29,7 @@ PIP001 python -m pip fails: 1 file of pip 24.0 is gone (pip/__main__.py)
 
 from collections.abc import Iterator
 
-from envdoctor.finding import Command, Finding, Fix, Subject
+from envdoctor.finding import Command, Finding, Fix, Subject, fingerprint
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution, PipState
 from envdoctor.view import View
@@ -85,8 +85,6 @@ def _state(view: View, pip: PipState) -> Iterator[Finding]:
             key="pip",
         )
     elif pip.lacks:
-        from envdoctor.rules.pip.pip002_pip_too_old import RULE as OLD
-
         python = view.python_short
         yield RULE.finding(
             f"python -m pip fails: {version} imports {', '.join(pip.lacks)}, and this is Python {python}",
@@ -94,7 +92,7 @@ def _state(view: View, pip: PipState) -> Iterator[Finding]:
             evidence=[f"{version} in {_place(view, pip, 'pip')}", *(f"imported when pip starts: {name}" for name in pip.lacks)],
             fixes=[_ensurepip(view, "install the pip that came with this Python", dist)],
             key="pip",
-            caused_by=OLD.fingerprint(TOO_OLD),
+            caused_by=fingerprint("PIP002", TOO_OLD),
         )
     if pip.shadowed_by and not pip.missing:
         shown = view.inside(pip.shadowed_by)
