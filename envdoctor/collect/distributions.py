@@ -396,9 +396,6 @@ class _Site:
         if len(data) > RECORD_LIMIT:
             problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
             return None, (), []
-        if len(data) >= RECORD_LIMIT:
-            problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
-            return None, (), []
         paths, hashes, sizes, malformed = _rows(data)
         if malformed and not paths:
             problems.append("RECORD: no line of it is a row")
@@ -449,13 +446,15 @@ class _Site:
             if position is None:
                 position = {p: i for i, p in enumerate(paths)}
             at = position[path]
-            missing.append(RecordRow(path=text(path), hash=hashes[at] or None, size=_integer(sizes[at])))
+            missing.append(RecordRow(path=text(path), hash=text(hashes[at]) or None, size=_integer(sizes[at])))
         resized: list[RecordRow] = []
         measured = self.tree.measured.get
         for path, size in [(path, size) for path, size in zip(paths, sizes, strict=True) if measured(path, size) != size]:
             wanted, actual = _integer(size), files[path]
             if wanted is not None and wanted != actual:
-                hash_ = hashes[paths.index(path)]
+                if position is None:
+                    position = {p: i for i, p in enumerate(paths)}
+                hash_ = text(hashes[position[path]])
                 resized.append(RecordRow(path=text(path), hash=hash_ or None, size=wanted, actual_size=actual))
         rehashed: list[RecordRow] = []
         if self.scene.deep:
@@ -500,7 +499,7 @@ class _Site:
             except (OSError, ValueError):
                 continue
             if actual != wanted:
-                found.append(RecordRow(path=text(path), hash=hash_ or None, size=wanted, actual_size=actual))
+                found.append(RecordRow(path=text(path), hash=text(hash_) or None, size=wanted, actual_size=actual))
         return found
 
     def _rehash(self, paths: list[str], hashes: list[str], sizes: list[str]) -> list[RecordRow]:
@@ -522,7 +521,7 @@ class _Site:
                 continue
             wanted = _integer(size)
             if wanted is None or wanted == length:
-                found.append(RecordRow(path=text(path), hash=recorded, size=wanted, actual_size=length, actual_hash=actual))
+                found.append(RecordRow(path=text(path), hash=text(recorded), size=wanted, actual_size=length, actual_hash=actual))
         found.sort(key=lambda row: row.path)
         return found
 
@@ -581,7 +580,7 @@ class _Site:
                 for path, hash_, size in zip(paths, hashes, sizes, strict=True):
                     if path in self.claims:
                         self.claims[path].append(
-                            Owner(distribution=dist.name, version=dist.version, hash=hash_ or None, size=_integer(size))
+                            Owner(distribution=dist.name, version=dist.version, hash=text(hash_) or None, size=_integer(size))
                         )
             for path in sorted(self.claims):
                 self._share(path, self.claims[path])

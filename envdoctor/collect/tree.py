@@ -47,6 +47,9 @@ class Tree:
     measured: dict[str, str] = field(default_factory=dict)
     """Sizes that were taken, as decimal text: the form in which RECORD has them."""
 
+    _tops: dict[str, list[str]] | None = field(default=None, init=False, repr=False)
+    """Files by their top-level folder, made when :meth:`below` is first asked."""
+
     def path(self, rel: str) -> str:
         """Absolute path of a relative one."""
         return f"{self.root}/{rel}"
@@ -56,9 +59,13 @@ class Tree:
         return f"{rel}/__init__.py" in self.files or f"{rel}/__init__.pyc" in self.files
 
     def below(self, rel: str) -> Iterator[str]:
-        """Files below a relative folder. Linear in the size of the tree."""
+        """Files below a relative folder. Linear in the size of its top-level folder."""
+        if self._tops is None:
+            self._tops = {}
+            for path in self.files:
+                self._tops.setdefault(path.partition("/")[0], []).append(path)
         start = rel + "/"
-        return (path for path in self.files if path.startswith(start))
+        return (path for path in self._tops.get(rel.partition("/")[0], ()) if path.startswith(start))
 
 
 def walk(root: str, *, sizes: bool = True, sources: bool = False) -> Tree:
