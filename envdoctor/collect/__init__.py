@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from envdoctor import __version__
+from envdoctor.collect.records import Recorded
+from envdoctor.collect.records import read as read_records
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree, walk
 from envdoctor.report import Check
@@ -83,9 +85,13 @@ def collect(scene: Scene) -> Collected:
     unknown = interpreter.Facts(Interpreter(path=text(f"{scene.bin}/python")), None, None)
     facts = run("interpreter", lambda: interpreter.collect(scene), unknown)
     sites: list[Site] = run("paths", lambda: paths.collect(scene, facts), [])
-    trees: list[Tree | None] = run("tree", lambda: [_tree(scene, site) for site in sites], [None] * len(sites))
+    recorded = run("records", lambda: [_recorded(scene, site) for site in sites], [Recorded() for _ in sites])
+    trees: list[Tree | None] = run(
+        "tree", lambda: [_tree(scene, site, rows) for site, rows in zip(sites, recorded, strict=True)], [None] * len(sites)
+    )
     conda_owners = run("conda", lambda: conda.metadata_owners(scene), {})
-    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, conda_owners), distributions.Facts(owned=[{} for _ in sites]))
+    nobody = distributions.Facts(owned=[distributions.Owned() for _ in sites])
+    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, recorded, conda_owners), nobody)
     natives = run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
     shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))
@@ -123,12 +129,26 @@ def collect(scene: Scene) -> Collected:
     return Collected(msgspec.structs.replace(snapshot, **changes), tuple(run.checks), run.timings)
 
 
-def _tree(scene: Scene, site: Site) -> Tree | None:
-    """The walk of a site folder that the target would use."""
-    if not (site.active and site.exists and site.readable):
+def _walked(site: Site) -> bool:
+    """The target would use the folder."""
+    return site.active and site.exists and site.readable
+
+
+def _raw(scene: Scene, site: Site) -> str:
+    """The folder's path as the file system takes it."""
+    return site.path if scene.target.prefix == scene.prefix else site.path.replace(scene.target.prefix, scene.prefix, 1)
+
+
+def _recorded(scene: Scene, site: Site) -> Recorded:
+    """The RECORDs of a site folder."""
+    return read_records(_raw(scene, site)) if _walked(site) else Recorded()
+
+
+def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
+    """The walk of a site folder."""
+    if not _walked(site):
         return None
-    raw = site.path if scene.target.prefix == scene.prefix else site.path.replace(scene.target.prefix, scene.prefix, 1)
-    tree = walk(raw, sources=site.role in ("pth", "pythonpath"))
+    tree = walk(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"))
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     return tree

@@ -18,9 +18,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from envdoctor.collect import files as fs
+from envdoctor.collect.records import RECORD_LIMIT, Recorded, Rows, is_native
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.source import parse
-from envdoctor.collect.tree import Tree, is_native
+from envdoctor.collect.tree import Tree
 from envdoctor.snapshot import (
     DirectUrl,
     Distribution,
@@ -39,8 +40,6 @@ from envdoctor.snapshot import (
 
 HEADER_LIMIT = 1 << 20
 """Bytes of METADATA that are read; the headers of real files end long before."""
-RECORD_LIMIT = 16 << 20
-"""Bytes of RECORD: 150,000 rows; a larger one is reported, not read."""
 ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
@@ -62,8 +61,27 @@ class Facts:
     """(site index, path relative to it) to normalized name, for top-level files and native files and a few more."""
     owners_absolute: dict[str, str] = field(default_factory=dict)
     """Absolute path to normalized name for rows that lie outside the site folder (scripts, shared data)."""
-    owned: list[dict[str, int]] = field(default_factory=list)
-    """Per site folder: recorded relative path to index in ``distributions``."""
+    owned: list[Owned] = field(default_factory=list)
+    """Per site folder: who records which path."""
+
+
+class Owned:
+    """Recorded relative path to index in ``Facts.distributions``, for one site folder."""
+
+    def __init__(self, recorded: Recorded | None = None) -> None:
+        self.recorded = recorded or Recorded()
+        self.indices: dict[str, int] = {}
+        """Metadata folder to index."""
+        self.more: dict[str, int] = {}
+        """Paths of eggs, and those that RECORD spells in another way."""
+
+    def get(self, path: str) -> int | None:
+        """Index of the distribution that records `path`; None where none does."""
+        info = self.recorded.owner(path)
+        return self.more.get(path) if info is None else self.indices.get(info)
+
+    def __contains__(self, path: object) -> bool:
+        return self.get(str(path)) is not None
 
 
 def normalize(name: str) -> str:
@@ -71,19 +89,26 @@ def normalize(name: str) -> str:
     return _NAME.sub("-", name).lower()
 
 
-def collect(scene: Scene, sites: list[Site], trees: list[Tree | None], conda: dict[str, str] | None = None) -> Facts:
-    """The distributions below `sites`; `trees` holds their walks (None for a folder that was not walked).
+def collect(
+    scene: Scene,
+    sites: list[Site],
+    trees: list[Tree | None],
+    recorded: list[Recorded],
+    conda: dict[str, str] | None = None,
+) -> Facts:
+    """The distributions below `sites`.
+
+    `trees` holds their walks (None for a folder that was not walked), `recorded` their RECORDs.
 
     `conda` maps absolute paths of metadata folders to the conda record (``name=version=build``) that owns them.
     """
     facts = Facts()
     system = _dpkg(scene, sites)
     for index, tree in enumerate(trees):
-        if tree is None:
-            facts.owned.append({})
-            continue
-        owned: dict[str, int] = {}
+        owned = Owned(recorded[index])
         facts.owned.append(owned)
+        if tree is None:
+            continue
         collector = _Site(scene, index, tree, facts, owned, conda or {}, system)
         for name in sorted(tree.top):
             collector.look(name)
@@ -100,14 +125,19 @@ class _Site:
         index: int,
         tree: Tree,
         facts: Facts,
-        owned: dict[str, int],
+        owned: Owned,
         conda: dict[str, str],
         system: dict[str, str],
     ) -> None:
         self.scene, self.index, self.tree, self.facts, self.owned = scene, index, tree, facts, owned
         self.conda, self.system = conda, system
-        self.claims: dict[str, list[Owner]] = {}
-        self.records: list[tuple[int, list[str], list[str], list[str]]] = []
+        self.recorded = owned.recorded
+        self.different: dict[str, list[str]] = {}
+        for path, size in tree.different.items():
+            folder, _, name = path.rpartition("/")
+            for info, sizes in self.recorded.folders.get(folder, {}).items():
+                if sizes.get(name) not in (None, "", str(size)):
+                    self.different.setdefault(info, []).append(path)
         self.natives = set(tree.natives)
         self.heads: set[str] = set()
 
@@ -235,14 +265,14 @@ class _Site:
                 if line.strip():
                     paths.append(os.path.normpath(f"{meta}/{line.strip()}"))
             self.heads |= {path.partition("/")[0] for path in paths}
-            record = self._judge(index, paths, [""] * len(paths), [""] * len(paths), [])
+            record = self._judge_installed_files(index, paths)
         import_names = self._top_level(f"{meta}/top_level.txt")
         if not import_names and kind == "egg":
             import_names = tuple(sorted({n.partition(".")[0] for n in _children(self.tree, name) if n != "EGG-INFO"}))
         for module in import_names:
             for candidate in (module, f"{module}.py"):
                 if candidate in self.tree.files or candidate in self.tree.folders:
-                    self.owned.setdefault(candidate, index)
+                    self.owned.more.setdefault(candidate, index)
                     self.heads.add(candidate)
         return Distribution(
             name=normalize(raw_name),
@@ -390,17 +420,19 @@ class _Site:
 
     # ----------------------------------------------------------------------------------------------------- RECORD
     def _record(self, name: str, index: int, problems: list[str]) -> tuple[Record | None, tuple[str, ...], list[str]]:
-        data = self._read(f"{name}/RECORD", problems, RECORD_LIMIT + 1)
-        if data is None:
+        rows = self.recorded.rows.get(name)
+        if rows is None:
+            self._read(f"{name}/RECORD", problems)
             return None, (), []
-        if len(data) > RECORD_LIMIT:
+        if rows.too_large:
             problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
             return None, (), []
-        paths, hashes, sizes, malformed = _rows(data)
-        if malformed and not paths:
+        if rows.malformed and not rows.paths:
             problems.append("RECORD: no line of it is a row")
-        record = self._judge(index, paths, hashes, sizes, malformed)
-        heads = {path.partition("/")[0] for path in paths}
+        self.owned.indices[name] = index
+        heads = {folder.partition("/")[0] for folder in rows.folders if folder}
+        if "" in rows.folders:
+            heads |= self.recorded.folders[""][name].keys()
         self.heads |= heads
         names: set[str] = set()
         for head in heads:
@@ -411,67 +443,79 @@ class _Site:
                     names.add(head.partition(".")[0])
             else:
                 names.add(head)
-        return record, tuple(sorted(text(n) for n in names)), paths
+        return self._judge(name, index, rows), tuple(sorted(text(n) for n in names)), rows.paths
 
-    def _judge(self, index: int, paths: list[str], hashes: list[str], sizes: list[str], malformed: list[str]) -> Record:
-        """Compares rows with the tree, notes owners, and keeps only the rows that do not hold."""
-        files = self.tree.files
-        mine = dict.fromkeys(paths, index)
-        if not self.owned.keys().isdisjoint(mine):
-            for path in self.owned.keys() & mine.keys():
-                if not path.endswith((".pyc", ".pyo")):
-                    self.claims.setdefault(path, [])
-        self.owned.update(mine)
-        self.records.append((index, paths, hashes, sizes))
-        position: dict[str, int] | None = None
+    def _judge(self, name: str, index: int, rows: Rows) -> Record:
+        """Keeps of a RECORD the rows that do not hold: the walk has found candidates, each is looked at once more."""
+        row_of = _RowIndex(rows)
         missing: list[RecordRow] = []
         outside: list[str] = []
-        for path in [path for path in mine if path not in files]:
-            if path.endswith((".pyc", ".pyo")) or not path:
+        candidates = self.tree.absent.get(name, [])
+        for folder in rows.folders:
+            if folder not in self.tree.names and not folder.endswith("__pycache__"):
+                prefix = f"{folder}/" if folder else ""
+                candidates = [*candidates, *(prefix + file for file in self.recorded.folders[folder][name])]
+        for path in dict.fromkeys(candidates):
+            if self._is_there(path, index, outside):
                 continue
-            if path.endswith(".py") and path + "c" in files:
-                continue  # an image without sources: the compiled module stands in its place
-            absolute = _absolute(self.tree.root, path)
-            if path.startswith(("..", "/")) or "\\" in path or path[1:3] in (":/", ":\\"):
-                relative = self._relative(absolute)
-                if relative in files:
-                    self.owned.setdefault(relative, index)
-                    continue
-                if not self._inside(absolute):
-                    outside.append(path)
-                    continue
-                self.facts.owners_absolute.setdefault(absolute, str(index))
-            if fs.exists(absolute) or os.path.islink(absolute):
-                continue
-            if position is None:
-                position = {p: i for i, p in enumerate(paths)}
-            at = position[path]
-            missing.append(RecordRow(path=text(path), hash=text(hashes[at]) or None, size=_integer(sizes[at])))
+            at = row_of[path]
+            missing.append(RecordRow(path=text(path), hash=text(rows.hashes[at]) or None, size=_integer(rows.sizes[at])))
         resized: list[RecordRow] = []
-        measured = self.tree.measured.get
-        for path, size in [(path, size) for path, size in zip(paths, sizes, strict=True) if measured(path, size) != size]:
-            wanted, actual = _integer(size), files[path]
+        for path in self.different.get(name, ()):
+            at, actual = row_of[path], self.tree.different[path]
+            wanted = _integer(rows.sizes[at])
             if wanted is not None and wanted != actual:
-                if position is None:
-                    position = {p: i for i, p in enumerate(paths)}
-                hash_ = text(hashes[position[path]])
-                resized.append(RecordRow(path=text(path), hash=hash_ or None, size=wanted, actual_size=actual))
+                resized.append(RecordRow(path=text(path), hash=text(rows.hashes[at]) or None, size=wanted, actual_size=actual))
         rehashed: list[RecordRow] = []
         if self.scene.deep:
-            resized += self._other_sizes(paths, hashes, sizes)
-            rehashed = self._rehash(paths, hashes, sizes)
+            resized += self._other_sizes(rows)
+            rehashed = self._rehash(rows.paths, rows.hashes, rows.sizes)
         missing.sort(key=lambda row: row.path)
         resized.sort(key=lambda row: row.path)
         return Record(
-            rows=len(paths),
+            rows=len(rows.paths),
             missing=tuple(missing[:ROWS_KEPT]),
             resized=tuple(resized[:ROWS_KEPT]),
             rehashed=tuple(rehashed[:ROWS_KEPT]),
             outside=tuple(sorted(text(p) for p in outside)[:100]),
-            malformed=tuple(text(line)[:200] for line in malformed[:20]),
+            malformed=tuple(text(line)[:200] for line in rows.malformed[:20]),
             hashed=self.scene.deep,
-            modules=sum(map(_is_module_row, mine)) if missing else 0,
+            modules=sum(map(_is_module_row, set(rows.paths))) if missing else 0,
             modules_missing=sum(_is_module_row(row.path) for row in missing),
+        )
+
+    def _is_there(self, path: str, index: int, outside: list[str]) -> bool:
+        """A recorded path that its folder's listing lacks is there all the same, or is not to be judged."""
+        files = self.tree.files
+        if path.endswith((".pyc", ".pyo")) or not path:
+            return True
+        if path.endswith(".py") and path + "c" in files:
+            return True  # an image without sources: the compiled module stands in its place
+        absolute = _absolute(self.tree.root, path)
+        if path.startswith(("..", "/")) or "\\" in path or path[1:3] in (":/", ":\\"):
+            relative = self._relative(absolute)
+            if relative in files:
+                self.owned.more.setdefault(relative, index)
+                return True
+            if not self._inside(absolute):
+                outside.append(path)
+                return True
+            self.facts.owners_absolute.setdefault(absolute, str(index))
+        return fs.exists(absolute) or os.path.islink(absolute)
+
+    def _judge_installed_files(self, index: int, paths: list[str]) -> Record:
+        """The same for installed-files.txt of an egg-info folder, which has no sizes."""
+        files, outside = self.tree.files, list[str]()
+        gone = [p for p in dict.fromkeys(paths) if p not in files and not self._is_there(p, index, outside)]
+        for path in paths:
+            self.owned.more.setdefault(path, index)
+        return Record(
+            rows=len(paths),
+            missing=tuple(RecordRow(path=text(path)) for path in sorted(gone)[:ROWS_KEPT]),
+            outside=tuple(sorted(text(p) for p in outside)[:100]),
+            hashed=self.scene.deep,
+            modules=sum(map(_is_module_row, paths)) if gone else 0,
+            modules_missing=sum(map(_is_module_row, gone)),
         )
 
     def _inside(self, absolute: str) -> bool:
@@ -487,12 +531,12 @@ class _Site:
         root = self.tree.root.rstrip("/") + "/"
         return absolute[len(root) :] if absolute.startswith(root) else ""
 
-    def _other_sizes(self, paths: list[str], hashes: list[str], sizes: list[str]) -> list[RecordRow]:
+    def _other_sizes(self, rows: Rows) -> list[RecordRow]:
         """With ``--deep``: sizes of the files that the walk did not measure."""
         found: list[RecordRow] = []
-        for path, hash_, size in zip(paths, hashes, sizes, strict=True):
+        for path, hash_, size in zip(rows.paths, rows.hashes, rows.sizes, strict=True):
             wanted = _integer(size)
-            if wanted is None or self.tree.files.get(path, 0) != -1 or path.endswith((".pyc", ".pyo")):
+            if wanted is None or path in self.tree.different or path.endswith((".pyc", ".pyo")):
                 continue
             try:
                 actual = os.stat(_absolute(self.tree.root, path)).st_size
@@ -572,26 +616,30 @@ class _Site:
     def finish(self) -> None:
         """After all distributions of the folder: shared files, names that nobody owns, owners of what others ask for."""
         dists = self.facts.distributions
-        if self.claims:
-            for index, paths, hashes, sizes in self.records:
-                if self.claims.keys().isdisjoint(paths):
-                    continue
-                dist = dists[index]
-                for path, hash_, size in zip(paths, hashes, sizes, strict=True):
-                    if path in self.claims:
-                        self.claims[path].append(
-                            Owner(distribution=dist.name, version=dist.version, hash=text(hash_) or None, size=_integer(size))
-                        )
-            for path in sorted(self.claims):
-                self._share(path, self.claims[path])
+        indices: dict[str, _RowIndex] = {}
+        for path, infos in sorted(self.recorded.shared()):
+            owners = []
+            for info in infos:
+                rows = self.recorded.rows[info]
+                at = indices.setdefault(info, _RowIndex(rows))[path]
+                dist = dists[self.owned.indices[info]]
+                owners.append(
+                    Owner(
+                        distribution=dist.name,
+                        version=dist.version,
+                        hash=text(rows.hashes[at]) or None,
+                        size=_integer(rows.sizes[at]),
+                    )
+                )
+            self._share(path, owners)
         names = self.facts.owners
         for path in (*self.tree.natives, *(p for p in self.tree.top if self.tree.top[p] in ("file", "link"))):
             owner = self.owned.get(path)
             if owner is not None:
                 names[self.index, path] = dists[owner].name
-        for path, at in list(self.facts.owners_absolute.items()):
-            if at.isdigit():
-                self.facts.owners_absolute[path] = dists[int(at)].name
+        for path, holder in list(self.facts.owners_absolute.items()):
+            if holder.isdigit():
+                self.facts.owners_absolute[path] = dists[int(holder)].name
         self._unowned()
 
     def _share(self, path: str, owners: list[Owner]) -> None:
@@ -742,42 +790,6 @@ def _first(headers: dict[str, list[str]], key: str) -> str | None:
     return values[0] if values and values[0] else None
 
 
-def _rows(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
-    """Columns of RECORD (path, hash, size), and the lines that are no rows. Without quotes the whole file is cut at once."""
-    content = data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    if '"' not in content:
-        stripped = content.strip("\n")
-        lines = stripped.count("\n") + 1 if stripped else 0
-        if stripped.count(",") == 2 * lines and "\n\n" not in stripped:
-            fields = stripped.replace("\n", ",").split(",")
-            paths, hashes, sizes = fields[0::3], fields[1::3], fields[2::3]
-            digits = "".join(sizes)
-            if "\0" not in stripped and "" not in paths and (not digits or (digits.isascii() and digits.isdigit())):
-                return paths, hashes, sizes, []
-    import csv
-
-    paths, hashes, sizes, malformed = [], [], [], []
-    csv.field_size_limit(1 << 20)
-    rows = csv.reader(content.splitlines())
-    while True:
-        try:
-            row = next(rows)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            malformed.append(str(error))
-            continue
-        if not row:
-            continue
-        if len(row) not in (2, 3) or not row[0] or "\0" in row[0]:
-            malformed.append(",".join(row)[:200])
-            continue
-        paths.append(row[0])
-        hashes.append(row[1])
-        sizes.append(row[2] if len(row) == 3 else "")
-    return paths, hashes, sizes, malformed
-
-
 def _egg_requires(content: str) -> tuple[list[str], list[str]]:
     """requires.txt of setuptools as PEP 508 strings, and the extras it defines. Sections: ``[extra]``, ``[:marker]``."""
     requires: list[str] = []
@@ -801,6 +813,19 @@ def _egg_requires(content: str) -> tuple[list[str], list[str]]:
         else:
             requires.append(line + suffix)
     return requires, extras
+
+
+class _RowIndex:
+    """Path to row number of a RECORD, made when first asked."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+        self.index: dict[str, int] | None = None
+
+    def __getitem__(self, path: str) -> int:
+        if self.index is None:
+            self.index = {path: at for at, path in enumerate(self.rows.paths)}
+        return self.index[path]
 
 
 def _is_module_row(path: str) -> bool:

@@ -24,6 +24,7 @@ from envdoctor.snapshot import BrokenImport, Distribution, Site, text
 
 if TYPE_CHECKING:
     from envdoctor.collect import interpreter, syntax
+    from envdoctor.collect.distributions import Owned
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
@@ -107,7 +108,7 @@ def collect(
     sites: list[Site],
     trees: list[Tree | None],
     distributions: list[Distribution],
-    owned: list[dict[str, int]],
+    owned: list[Owned],
 ) -> tuple[BrokenImport, ...]:
     """Every import that is proved to fail, sorted by file and line. `owned`: per site, recorded path to distribution's index."""
     walk = _Walk(scene, facts, sites, trees, distributions, owned)
@@ -128,7 +129,7 @@ class _Walk:
         sites: list[Site],
         trees: list[Tree | None],
         distributions: list[Distribution],
-        owned: list[dict[str, int]],
+        owned: list[Owned],
     ) -> None:
         self.scene = scene
         self.facts = facts

@@ -13,6 +13,7 @@ from envdoctor.collect import files as fs
 from envdoctor.snapshot import Distribution, NamespaceBlock, Site, text
 
 if TYPE_CHECKING:
+    from envdoctor.collect.distributions import Owned
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
@@ -27,7 +28,7 @@ def collect(
     sites: list[Site],
     trees: list[Tree | None],
     distributions: list[Distribution],
-    owned: list[dict[str, int]] | None = None,
+    owned: list[Owned] | None = None,
 ) -> tuple[NamespaceBlock, ...]:
     """Every block, in the order of sys.path. `owned`: per site folder, recorded path to index in `distributions`."""
     active = [(i, tree) for i, (site, tree) in enumerate(zip(sites, trees, strict=True)) if tree is not None and site.active]
@@ -48,7 +49,7 @@ def _compare(
     folder: str,
     portions: list[tuple[int, Tree]],
     distributions: list[Distribution],
-    owned: list[dict[str, int]],
+    owned: list[Owned],
     found: list[NamespaceBlock],
     depth: int,
 ) -> None:
@@ -120,7 +121,7 @@ def _same_content(tree: Tree, other: Tree, folder: str) -> bool:
     return fs.same(tree.path(folder), other.path(folder))
 
 
-def _owner(index: int, path: str, distributions: list[Distribution], owned: list[dict[str, int]]) -> str | None:
+def _owner(index: int, path: str, distributions: list[Distribution], owned: list[Owned]) -> str | None:
     """Distribution that records the file, or that names the package in its metadata where it has no RECORD."""
     if index < len(owned):
         at = owned[index].get(path)

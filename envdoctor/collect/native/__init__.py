@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Literal
 
 from envdoctor.collect import files
@@ -125,7 +125,7 @@ def read_all(
     *,
     folder: int,
     owners: Mapping[tuple[int, str], str],
-    modules: Mapping[str, int] | None = None,
+    modules: Container[str] | None = None,
     python: PythonSymbols | None = None,
 ) -> list[NativeFile]:
     """:func:`read` for all `paths` below `root`, in their order.
