@@ -72,10 +72,10 @@ class Recorded:
 
 
 def read(root: str) -> Recorded:
-    """The RECORDs of all dist-info folders in `root`. A folder that cannot be listed has none."""
+    """The RECORDs of all dist-info folders in `root`, leftovers (``~name``) aside. A folder that cannot be listed has none."""
     found = Recorded()
     try:
-        infos = [name for name in fs.names(root) if name.lower().endswith(".dist-info")]
+        infos = [name for name in fs.names(root) if name.lower().endswith(".dist-info") and name[0] != "~"]
     except fs.Unreadable:
         return found
     by_folder = found.folders

@@ -201,6 +201,8 @@ class _Walker:
             for name, size in names.items():
                 ending = name[-3:]
                 if ending == ".py":
+                    if name not in here:
+                        continue
                     if measure is None:
                         modules = True
                         measure = NOT_IMPORTED.isdisjoint(rel.split("/"))
@@ -208,11 +210,11 @@ class _Walker:
                         continue
                 elif (ending not in _ENDINGS and ".so." not in name) or not is_native(name):
                     continue
-                elif name in here:
+                elif name not in here:
+                    continue
+                else:
                     modules = True
                     self.natives.add(f"{rel}/{name}" if rel else name)
-                if name not in here:
-                    continue
                 try:
                     found = ask(name, dir_fd=descriptor) if descriptor >= 0 else ask(f"{path}/{name}")
                 except (OSError, ValueError):
