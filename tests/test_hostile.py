@@ -304,18 +304,17 @@ def test_fifty_thousand_entries_in_one_folder(place: Place) -> None:
 
 
 def test_no_permission(place: Place) -> None:
-    """As a user who may not read parts of the target (root may read everything)."""
+    """Without the right to read parts of the target, which root gives up for this."""
     through: tuple[str, ...] = ()
     if os.getuid() == 0:
-        if shutil.which("setpriv") is None:
-            pytest.skip("setpriv is not here")
-        through = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
-        probe = subprocess.run([*through, *command(place.root), "--version"], cwd="/", capture_output=True, check=False)
-        if probe.returncode != 0:
-            pytest.skip("another user may not run this Python")
-        for folder in (place.root, *place.root.parents):
-            if folder.owner() == "root" and folder not in (Path("/"), Path("/tmp")):
-                folder.chmod(folder.stat().st_mode | 0o055)
+        through = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
+        secret = place.root / "secret"
+        secret.touch(0)
+        if (
+            shutil.which("setpriv") is None
+            or subprocess.run([*through, "cat", secret], capture_output=True, check=False).returncode == 0
+        ):
+            pytest.skip("root cannot give up the right to read everything here")
     locked = place.env.dist("locked")
     place.env.dist("unread")
     (place.site / "locked.pth").write_text("import os\n")
@@ -937,3 +936,42 @@ def test_a_locale_without_unicode(place: Place) -> None:
     done = place.run("--format", "json")
     bounded(done)
     json.loads(done.out)
+
+
+def test_four_thousand_packages_that_nobody_owns(place: Place) -> None:
+    """Every rule and collector that looks below each top-level name must not walk the whole tree for each."""
+    for number in range(4_000):
+        package = place.site / f"orphan{number}"
+        package.mkdir()
+        for name in ("__init__", "a", "b", "c", "d"):
+            (package / f"{name}.py").touch()
+    for number in range(1_000):
+        (place.site / f"~rphan{number}").mkdir()
+        egg = place.site / f"egg{number}-1-py3.egg/EGG-INFO"
+        egg.mkdir(parents=True)
+        (egg / "PKG-INFO").write_text(f"Metadata-Version: 1.0\nName: egg{number}\nVersion: 1\n")
+    assert place.check() is not None
+
+
+def test_every_row_of_a_large_record_is_wrong(place: Place) -> None:
+    package = place.site / "alpha"
+    rows = []
+    for number in range(40_000):
+        (package / f"m{number}.py").touch()
+        rows.append(f"alpha/m{number}.py,sha256=x,7\n")
+    record(place, "".join(rows).encode())
+    assert "PKG007" in place.codes()
+
+
+def test_the_same_name_five_thousand_times(place: Place) -> None:
+    for number in range(5_000):
+        info = place.site / f"alpha-2.{number}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: alpha\nVersion: 2.{number}\nRequires-Dist: beta>={number}\n\n"
+        )
+        (info / "RECORD").write_text(f"alpha/__init__.py,sha256={number},{number}\n")
+    done = place.run()
+    bounded(done)
+    assert len(done.out) < 200_000
+    assert "PKG004" in place.codes()

@@ -41,6 +41,8 @@ HEADER_LIMIT = 1 << 20
 """Bytes of METADATA that are read; the headers of real files end long before."""
 RECORD_LIMIT = 16 << 20
 """Bytes of RECORD: 150,000 rows; a larger one is reported, not read."""
+LEFTOVERS_KEPT = 200
+"""Leftovers that are looked at; each is compared with every name that is installed."""
 ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
@@ -115,6 +117,10 @@ class _Site:
     def look(self, name: str) -> None:
         """Reads the top-level entry `name` if it is a distribution or a leftover of one."""
         if name.startswith("~"):
+            if len(self.facts.leftovers) >= LEFTOVERS_KEPT:
+                if not any(gap.subject == text(self.tree.root) for gap in self.scene.gaps if gap.collector == "distributions"):
+                    self.scene.gap("distributions", self.tree.root, f"more than {LEFTOVERS_KEPT} leftovers (~name)")
+                return
             files = sum(1 for _ in self.tree.below(name)) if name in self.tree.folders else 1
             rest = name[1:].removesuffix(".dist-info").removesuffix(".egg-info")
             self.facts.leftovers.append(Leftover(path=text(name), site=self.index, name=text(rest), files=files))
@@ -427,8 +433,8 @@ class _Site:
         missing: list[RecordRow] = []
         outside: list[str] = []
         for path in [path for path in mine if path not in files]:
-            if path.endswith((".pyc", ".pyo")) or not path:
-                continue
+            if path.endswith((".pyc", ".pyo", "__pycache__", "__pycache__/")) or not path:
+                continue  # virtualenv 20.0 recorded the folders of compiled modules, too
             if path.endswith(".py") and path + "c" in files:
                 continue  # an image without sources: the compiled module stands in its place
             absolute = _absolute(self.tree.root, path)

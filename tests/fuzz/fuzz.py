@@ -135,7 +135,7 @@ def formats() -> list[Callable[[object], object]]:
     return found
 
 
-def examine(root: Path) -> list[str]:
+def examine(root: Path, *, deep: bool = False) -> list[str]:
     """The pipeline on the environment below `root`: what crashed. Raises what a person would see as a traceback."""
     from envdoctor.diagnose import Request, judge, observe
     from envdoctor.snapshot import from_json, to_json
@@ -144,7 +144,7 @@ def examine(root: Path) -> list[str]:
     environ = {"PATH": f"{root}/env/bin", "HOME": f"{root}/home", "VIRTUAL_ENV": f"{root}/env", "PYTHONPATH": f"{root}/project"}
     try:
         request = Request(
-            target=f"{root}/env", environ=environ, cwd=f"{root}/project", project=f"{root}/project", probe=False, deep=True
+            target=f"{root}/env", environ=environ, cwd=f"{root}/project", project=f"{root}/project", probe=False, deep=deep
         )
         collected = observe(request)
     except TargetError:
@@ -184,7 +184,7 @@ def main() -> int:
             write(root, spoilt)
             start = time.process_time()
             try:
-                crashes = examine(root)
+                crashes = examine(root, deep=not any("pyvenv.cfg" in rel for rel in spoilt))
             except Exception:  # noqa: BLE001 - this is what the fuzzer is looking for
                 crashes = [traceback.format_exc()]
             spent = time.process_time() - start
