@@ -905,8 +905,22 @@ def _dpkg(scene: Scene, sites: list[Site]) -> dict[str, str]:
         return {}
     folder = scene.rooted("/var/lib/dpkg/info")
     owners: dict[str, str] = {}
+    applications: set[str] = set()
+    # Besides python3-NAME: applications named as what is in them (pipx, yq, ansible-core).
+    for site in sites:
+        if site.role == "dist-packages" and "/local/" not in site.path:
+            try:
+                inside = fs.names(site.path)
+            except fs.Unreadable:
+                continue
+            applications |= {f"{n.partition('-')[0].lower()}.list" for n in inside if n.endswith((".egg-info", ".dist-info"))}
+            applications |= {f.replace("_", "-") for f in applications}
     try:
-        lists = [name for name in fs.names(folder) if name.endswith(".list") and name.startswith(("python", "pypy"))]
+        lists = [
+            name
+            for name in fs.names(folder)
+            if name.endswith(".list") and (name.startswith(("python", "pypy")) or name in applications)
+        ]
     except fs.Unreadable:
         return {}
     for name in lists:
