@@ -68,13 +68,21 @@ LINKS: tuple[Link, ...] = (
 def link(findings: list[Finding]) -> list[Finding]:
     """`findings` with ``caused_by`` set where another of them is the cause. Never a circle; the first link that fits counts."""
     by_code: dict[str, list[Finding]] = {}
+    by_name: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         by_code.setdefault(finding.code, []).append(finding)
+        for name in _all(finding):
+            by_name.setdefault((finding.code, name), []).append(finding)
     cause_of: dict[str, str] = {f.fingerprint: f.caused_by for f in findings if f.caused_by}
     for rule in LINKS:
         for cause in by_code.get(rule.cause, ()):
+            # Every relation but `always` asks for a distribution that both are about.
+            names = sorted(_all(cause))
             for code in rule.effects:
-                for effect in by_code.get(code, ()):
+                related = (
+                    by_code.get(code, ()) if rule.relation is always else [e for n in names for e in by_name.get((code, n), ())]
+                )
+                for effect in related:
                     if effect.fingerprint in cause_of or not rule.relation(cause, effect):
                         continue
                     if not _leads_to(cause.fingerprint, effect.fingerprint, cause_of):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from envdoctor.finding import Command, Fix, Safety
 from envdoctor.snapshot import Distribution
+from envdoctor.view import version_of
 
 if TYPE_CHECKING:
     from envdoctor.view import View
@@ -169,7 +170,7 @@ class Remedy:
         wanted = sorted(
             f"{d.name}=={d.version}"
             for d in self.view.of_target
-            if d.requested and d.version and not d.direct_url and not d.conda
+            if d.requested and d.version and version_of(d.version) and not d.direct_url and not d.conda
         )
         pins = tuple(wanted) if len(wanted) <= 12 else ()
         if self.kind == "system" or (self.kind == "unknown" and self.view.snapshot.venv is None):
@@ -234,7 +235,7 @@ def pinned(dist: Distribution) -> str:
             sub = f"#subdirectory={url.subdirectory}" if url.subdirectory else ""
             return f"{dist.name} @ {url.vcs}+{url.url}{at}{sub}"
         return f"{dist.name} @ {url.url}"
-    return f"{dist.name}=={dist.version}" if dist.version else dist.name
+    return f"{dist.name}=={dist.version}" if dist.version and version_of(dist.version) else dist.name
 
 
 def _source(dist: Distribution) -> str:

@@ -164,6 +164,21 @@ def library_folders(prefix: str, *, windows: bool = False) -> list[tuple[str, st
     return found
 
 
+def virtualenv_origin(prefix: str, *, windows: bool = False) -> tuple[str, bool] | None:
+    """For an environment of virtualenv before 20, which wrote no pyvenv.cfg: its base prefix, and whether it shares the
+    base's packages. It copied or linked the standard library's start into itself, with ``orig-prefix.txt`` among it.
+    None for anything else."""
+    for folder, _ in library_folders(prefix, windows=windows):
+        if files.is_file(f"{folder}/orig-prefix.txt"):
+            try:
+                origin = files.read_text(f"{folder}/orig-prefix.txt", 1 << 12).strip()
+            except files.Unreadable:
+                continue
+            if origin and "\n" not in origin:
+                return origin, not files.exists(f"{folder}/no-global-site-packages.txt")
+    return None
+
+
 def project_folders(start: str) -> list[str]:
     """`start` and its parents up to the root of its repository; without one up to the nearest folder with a manifest."""
     folders: list[str] = []
@@ -490,6 +505,8 @@ def _describe(prefix: str, chosen_by: str, interpreter: str | None = None) -> Ch
         kind = "conda"
     elif "pyvenv.cfg" in inside:
         kind = "uv" if "uv" in config else "virtualenv" if "virtualenv" in config else "venv"
+    elif virtualenv_origin(prefix, windows=system == "windows") is not None:
+        kind = "virtualenv"
     elif _has_stdlib(prefix):
         kind = "system"
     else:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envdoctor.finding import Subject
-from envdoctor.snapshot import Distribution, Machine, Site, Snapshot
+from envdoctor.snapshot import Distribution, Entry, Machine, Site, Snapshot
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -72,6 +72,11 @@ class View:
     def effective(self) -> dict[str, Distribution]:
         """For each name the distribution that counts: the first on sys.path, whole metadata before broken."""
         return {name: min(dists, key=lambda d: (d.site, d.version is None)) for name, dists in self.by_name.items()}
+
+    @cached_property
+    def entries(self) -> tuple[dict[str, Entry], ...]:
+        """For each site folder its top-level entries by name."""
+        return tuple({entry.name: entry for entry in site.entries} for site in self.snapshot.sites)
 
     @cached_property
     def of_target(self) -> tuple[Distribution, ...]:

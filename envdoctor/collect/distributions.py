@@ -40,6 +40,8 @@ from envdoctor.snapshot import (
 
 HEADER_LIMIT = 1 << 20
 """Bytes of METADATA that are read; the headers of real files end long before."""
+LEFTOVERS_KEPT = 200
+"""Leftovers that are looked at; each is compared with every name that is installed."""
 ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
@@ -145,6 +147,10 @@ class _Site:
     def look(self, name: str) -> None:
         """Reads the top-level entry `name` if it is a distribution or a leftover of one."""
         if name.startswith("~"):
+            if len(self.facts.leftovers) >= LEFTOVERS_KEPT:
+                if not any(gap.subject == text(self.tree.root) for gap in self.scene.gaps if gap.collector == "distributions"):
+                    self.scene.gap("distributions", self.tree.root, f"more than {LEFTOVERS_KEPT} leftovers (~name)")
+                return
             files = sum(1 for _ in self.tree.below(name)) if name in self.tree.folders else 1
             rest = name[1:].removesuffix(".dist-info").removesuffix(".egg-info")
             self.facts.leftovers.append(Leftover(path=text(name), site=self.index, name=text(rest), files=files))
@@ -450,11 +456,11 @@ class _Site:
         row_of = _RowIndex(rows)
         missing: list[RecordRow] = []
         outside: list[str] = []
-        candidates = self.tree.absent.get(name, [])
+        candidates = list(self.tree.absent.get(name, ()))
         for folder in rows.folders:
             if folder not in self.tree.names and not folder.endswith("__pycache__"):
                 prefix = f"{folder}/" if folder else ""
-                candidates = [*candidates, *(prefix + file for file in self.recorded.folders[folder][name])]
+                candidates += [prefix + file for file in self.recorded.folders[folder][name]]
         for path in dict.fromkeys(candidates):
             if self._is_there(path, index, outside):
                 continue
@@ -487,8 +493,10 @@ class _Site:
     def _is_there(self, path: str, index: int, outside: list[str]) -> bool:
         """A recorded path that its folder's listing lacks is there all the same, or is not to be judged."""
         files = self.tree.files
-        if path.endswith((".pyc", ".pyo")) or not path:
-            return True
+        if path.endswith((".pyc", ".pyo", "__pycache__", "__pycache__/")) or not path:
+            return True  # virtualenv 20.0 recorded the folders of compiled modules, too
+        if path.partition("/")[0].endswith(".data"):
+            return True  # where scripts and headers stood in the wheel; uv moves them and keeps some wheels' own rows
         if path.endswith(".py") and path + "c" in files:
             return True  # an image without sources: the compiled module stands in its place
         absolute = _absolute(self.tree.root, path)
@@ -924,8 +932,22 @@ def _dpkg(scene: Scene, sites: list[Site]) -> dict[str, str]:
         return {}
     folder = scene.rooted("/var/lib/dpkg/info")
     owners: dict[str, str] = {}
+    applications: set[str] = set()
+    # Besides python3-NAME: applications named as what is in them (pipx, yq, ansible-core).
+    for site in sites:
+        if site.role == "dist-packages" and "/local/" not in site.path:
+            try:
+                inside = fs.names(site.path)
+            except fs.Unreadable:
+                continue
+            applications |= {f"{n.partition('-')[0].lower()}.list" for n in inside if n.endswith((".egg-info", ".dist-info"))}
+            applications |= {f.replace("_", "-") for f in applications}
     try:
-        lists = [name for name in fs.names(folder) if name.endswith(".list") and name.startswith(("python", "pypy"))]
+        lists = [
+            name
+            for name in fs.names(folder)
+            if name.endswith(".list") and (name.startswith(("python", "pypy")) or name in applications)
+        ]
     except fs.Unreadable:
         return {}
     for name in lists:

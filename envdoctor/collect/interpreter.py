@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Interpreter, Link, NativeFile, Run, StdlibModule, VenvConfig, text
-from envdoctor.target import MAX_LINKS, PYTHON_NAME, library_folders, python_of, wrapped_interpreter
+from envdoctor.target import MAX_LINKS, PYTHON_NAME, library_folders, python_of, virtualenv_origin, wrapped_interpreter
 
 if TYPE_CHECKING:
     import subprocess
@@ -297,6 +297,10 @@ def _command_prefix(command: str) -> str | None:
 def _base(scene: Scene, config: VenvConfig | None, links: list[Link], end: str | None) -> tuple[str | None, bool]:
     """The installation that the interpreter belongs to, and whether it is there (True where that cannot be told from here)."""
     if config is None:
+        origin = virtualenv_origin(scene.prefix, windows=scene.windows)
+        if origin is not None:
+            place = scene.rooted(origin[0])
+            return place, _has_stdlib(place, scene.windows) or (scene.target.foreign and scene.target.sysroot is None)
         if end is not None and not _has_stdlib(scene.prefix, scene.windows):
             for step in _steps(links, end):
                 if _has_stdlib(step, scene.windows):

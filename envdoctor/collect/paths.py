@@ -16,7 +16,7 @@ from envdoctor.collect import files
 from envdoctor.collect.interpreter import Facts
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Site, SiteRole, text
-from envdoctor.target import library_folders
+from envdoctor.target import library_folders, virtualenv_origin
 
 MAX_PTH_FILES = 2000
 MAX_PTH_LINES = 20000
@@ -29,6 +29,17 @@ def collect(scene: Scene, facts: Facts) -> list[Site]:
     path.pythonpath()
     config = facts.venv
     system_site = config is None or config.include_system_site
+    origin = (
+        virtualenv_origin(scene.prefix, windows=scene.windows) if scene.target.kind == "virtualenv" and config is None else None
+    )
+    if origin is not None:
+        path.prefix(scene.prefix, of_target=True)
+        if origin[1]:
+            path.user(enabled=True)
+            path.prefix(facts.base or origin[0], of_target=False)
+        else:
+            path.user(enabled=False)
+        return path.sites + path.inactive
     if config is not None:
         path.prefix(scene.prefix, of_target=True)
     path.user(enabled=system_site)

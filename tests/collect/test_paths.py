@@ -183,6 +183,33 @@ def test_a_dead_environment_has_its_folders(tmp_path: Path) -> None:
     assert active(sites(env.prefix)) == [site]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_environment_of_virtualenv_16(shared: bool, tmp_path: Path) -> None:
+    """It has no pyvenv.cfg; a part of the standard library and orig-prefix.txt stand in it."""
+    base, prefix, home = tmp_path / "base", tmp_path / "env", tmp_path / "home"
+    for folder in (base, prefix):
+        (folder / "lib/python3.8/site-packages").mkdir(parents=True)
+        (folder / "lib/python3.8/os.py").write_text("")
+        (folder / "bin").mkdir()
+        (folder / "bin/python3.8").write_bytes(b"\x7fELF" + bytes(60))
+    (base / "lib/python3.8/json.py").write_text("")
+    (prefix / "bin/python").symlink_to("python3.8")
+    (prefix / "lib/python3.8/orig-prefix.txt").write_text(str(base))
+    user = home / ".local/lib/python3.8/site-packages"
+    user.mkdir(parents=True)
+    own, others = f"{prefix}/lib/python3.8/site-packages", [str(user), f"{base}/lib/python3.8/site-packages"]
+    if not shared:
+        (prefix / "lib/python3.8/no-global-site-packages.txt").write_text("")
+    found = sites(prefix, home=home, probe=False)
+    assert active(found) == [own, *(others if shared else [])]
+    assert [site.of_target for site in found if site.active] == [True, *([False, False] if shared else [])]
+    chosen = resolve(str(prefix), environ={}, cwd="/", home=None)
+    assert chosen.target.kind == "virtualenv"
+    facts = interpreter.collect(Scene(target=chosen.target, prefix=chosen.prefix, environ={}, cwd="/", home=None, probe=False))
+    assert (facts.interpreter.base_prefix, facts.interpreter.base_exists) == (str(base), True)
+    assert facts.stdlib == f"{base}/lib/python3.8"
+
+
 def test_a_windows_environment(tmp_path: Path) -> None:
     for place in ("Scripts", "Lib/site-packages", "extra"):
         (tmp_path / place).mkdir(parents=True)

@@ -787,3 +787,37 @@ def test_real_wheels(tmp_path: Path, requirement: str, options: list[str], expec
     findings = diagnose(env.prefix, *ARC)
     assert {f.code for f in findings} == ({"ARC002", "ARC003"} if expected is None else expected)
     assert all(f.severity == "error" for f in findings)
+
+
+def _pypy_of_debian(prefix: Path) -> Env:
+    """The layout of Debian's pypy3, whose packages lie beside those of the system's CPython."""
+    for folder in ("bin", "lib/pypy3.9", "lib/python3/dist-packages", "local/lib/pypy3.9/dist-packages"):
+        (prefix / folder).mkdir(parents=True)
+    (prefix / "bin/pypy3").write_bytes(b"\x7fELF" + bytes(60))
+    (prefix / "lib/pypy3.9/os.py").write_text("")
+    (prefix / "lib/pypy3.9/site.py").write_text('"dist-packages"\n')
+    return Env(prefix)
+
+
+def test_packages_of_the_systems_python_in_a_folder_that_interpreters_share(tmp_path: Path, good: bytes) -> None:
+    env = _pypy_of_debian(tmp_path / "usr")
+    shared, local = env.prefix / "lib/python3/dist-packages", env.prefix / "local/lib/pypy3.9/dist-packages"
+    for name in ("alpha", "beta"):
+        file = f"{name}/_speedups.cpython-311-x86_64-linux-gnu.so"
+        env.dist(name, files=package(name, (file, good)), site=shared, installer=None, tags=[])
+    (finding,) = diagnose(env.prefix, "ARC004", probe=False)
+    assert (finding.severity, [s.name for s in finding.subjects]) == ("info", ["usr", "alpha", "beta"])
+    env.dist("gamma", requires=["beta"], site=local)
+    found = {f.severity: f for f in diagnose(env.prefix, "ARC004", probe=False)}
+    assert [s.name for s in found["error"].subjects][:1] == ["beta"], "what was installed for this interpreter needs it"
+    assert [s.name for s in found["info"].subjects] == ["usr", "alpha"]
+
+
+def test_one_old_package_among_those_of_the_systems_python(tmp_path: Path, good: bytes) -> None:
+    """After an upgrade of the system one package was not rebuilt: the folder is this interpreter's all the same."""
+    env = _pypy_of_debian(tmp_path / "usr")
+    shared = env.prefix / "lib/python3/dist-packages"
+    for name, tag in (("alpha", "cpython-311-x86_64-linux-gnu"), ("beta", "pypy39-pp73-x86_64-linux-gnu")):
+        env.dist(name, files=package(name, (f"{name}/_speedups.{tag}.so", good)), site=shared, installer=None, tags=[])
+    finding = only(diagnose(env.prefix, "ARC004", probe=False), "ARC004")
+    assert (finding.severity, finding.subjects[0].name) == ("error", "alpha")

@@ -81,6 +81,14 @@ def test_compiled_files_never_count(env: Env) -> None:
     assert diagnose(env.prefix, "PKG006") == []
 
 
+def test_folders_of_compiled_files_that_virtualenv_recorded(env: Env) -> None:
+    """virtualenv 20.0 wrote ``pip/__pycache__,,`` for its seeds."""
+    info = env.dist("alpha", files={"alpha/__init__.py": ""})
+    with (info / "RECORD").open("a") as record:
+        record.write("alpha/__pycache__,,\nalpha/inner/__pycache__/,,\n")
+    assert diagnose(env.prefix, "PKG006") == []
+
+
 def test_an_image_without_sources_is_whole(env: Env) -> None:
     import py_compile
 

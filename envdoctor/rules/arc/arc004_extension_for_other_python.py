@@ -19,6 +19,8 @@ not export, a `libpythonX.Y` it needs, the `python3XY.dll` or `Python.framework/
 - A release extension under a debug interpreter.
 - A pure-Python module of the same name beside it: Python takes that one, so it is a warning.
 - Files of another architecture: that is ARC002.
+- Debian's and Ubuntu's `/usr/lib/python3/dist-packages`, which PyPy and a second CPython share with the system's Python:
+  one remark, as long as nothing that was installed for this interpreter needs the packages.
 
 ## How to fix
 Install the distribution again, with the interpreter that is to use it.
@@ -79,6 +81,10 @@ def check(view: View) -> Iterator[Finding]:
     if loading.profile.version is None:
         raise Skip("the Python version is not known")
     found = [one for group in loading.groups if (one := _strangers(loading, group)) is not None]
+    shared = [one for one in found if _of_systems_python(view, loading, one)]
+    if shared:
+        yield _shared(view, loading, shared)
+        found = [one for one in found if one not in shared]
     by_wanted: dict[tuple[tuple[str, ...], Severity], list[Strangers]] = {}
     for one in found:
         by_wanted.setdefault((one.wanted, one.severity), []).append(one)
@@ -112,6 +118,46 @@ def _strangers(loading: Loading, group: Group) -> Strangers | None:
         return None
     beside = all(s.native.file.source_beside or (s.native.module or "").endswith("__mypyc") for s in found)
     return Strangers(group, found, "warning" if beside and not opened else "error")
+
+
+def _of_systems_python(view: View, loading: Loading, one: Strangers) -> bool:
+    """It is the system's Python's, whose packages lie in a folder that all interpreters of the system share: nothing there
+    fits this one by its tag, and nothing that was installed for this one asks for it."""
+    group = one.group
+    site = view.snapshot.sites[group.site]
+    if site.role != "dist-packages" or "/local/" in site.path or any(s.native.opened for s in one.modules):
+        return False
+    if group.dist is not None:
+        if view.packager(group.dist) != "system":
+            return False
+        if any(view.packager(edge.parent) is None for edge in view.closure.incoming.get(group.dist.name, ())):
+            return False
+    return not any(
+        native.fits and native.name is not None and native.name.version is not None
+        for other in loading.groups
+        if other.site == group.site
+        for native in other.extensions
+    )
+
+
+def _shared(view: View, loading: Loading, shared: list[Strangers]) -> Finding:
+    folder = view.snapshot.sites[shared[0].group.site].path
+    names = sorted({one.group.dist.name if one.group.dist is not None else one.group.key.partition(".")[0] for one in shared})
+    return RULE.finding(
+        f"{view.inside(folder)} holds the packages of another Python of this system: {', '.join(names[:3])}"
+        f"{f' and {len(names) - 3} more' if len(names) > 3 else ''} cannot be imported by {python_words(loading.profile)}",
+        [view.environment_subject(), *sorted((loading.subject(one.group) for one in shared), key=lambda s: s.name)],
+        evidence=[*some([line for one in shared[:5] for line in _lines(loading, one, 1)[:1]], len(shared)), _here(view)],
+        fixes=[
+            view.remedy.manual(
+                "nothing to mend where no program needs them; else install them into an environment of this interpreter",
+                RULE.code,
+                commands=((view.snapshot.interpreter.path, "-m", "venv", ".venv"),),
+            )
+        ],
+        key="shared",
+        severity="info",
+    )
 
 
 def _ships_others(loading: Loading, group: Group) -> bool:

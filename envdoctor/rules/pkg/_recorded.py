@@ -63,9 +63,9 @@ def role(view: View, path: str) -> Role:
     return "data"
 
 
-def packaged_elsewhere(dist: Distribution) -> bool:
+def packaged_elsewhere(view: View, dist: Distribution) -> bool:
     """conda or the operating system made the files: their builders relink, prune and rewrite after RECORD was written."""
-    return dist.conda is not None or dist.system_package is not None
+    return view.packager(dist) is not None
 
 
 def stale(view: View, dist: Distribution) -> bool:

@@ -36,6 +36,8 @@ from envdoctor.view import View, version_of
 
 RULE = Rule("PKG004", "duplicate-distribution", "error", reads=("distributions", "sites"))
 
+SHOWN = 5
+"""Installations named in the message and in the evidence."""
 _NONE = Version("0.dev0")
 """Sorts in front of every real version."""
 
@@ -96,14 +98,20 @@ def _in_one_folder(view: View, name: str, groups: list[list[Distribution]]) -> F
     differ = any(len({_key(dist) for dist in group}) > 1 for group in groups)
     own = any(view.snapshot.sites[dist.site].of_target for dist in dists)
     severity: Severity = "error" if differ and own else "warning"
-    said = " and ".join(sorted(set(versions), key=_order)) if differ else f"both {versions[0]}"
+    said = _listed(sorted(set(versions), key=_order)) if differ else f"both {versions[0]}"
     return RULE.finding(
         f"{name} is installed {_times(len(dists))} in {site}: {said}",
         [view.distribution(dist) for dist in sorted(dists, key=lambda d: (d.site, d.path))],
-        evidence=[_line(view, dist) for dist in dists],
+        evidence=[_line(view, dist) for dist in dists[:SHOWN]],
         fixes=_one_folder_fixes(view, groups),
         severity=severity,
     )
+
+
+def _listed(versions: list[str]) -> str:
+    if len(versions) <= SHOWN:
+        return " and ".join(versions)
+    return f"{', '.join(versions[:SHOWN])} and {len(versions) - SHOWN} more"
 
 
 def _one_folder_fixes(view: View, groups: list[list[Distribution]]) -> Iterator[Fix]:

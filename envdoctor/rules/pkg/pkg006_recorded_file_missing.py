@@ -52,9 +52,9 @@ def check(view: View) -> Iterator[Finding]:
         rest: list[RecordRow] = []
         for row in record.missing:
             kind = role(view, row.path)
-            if kind in ("code", "native") or (kind == "data" and not packaged_elsewhere(dist)):
+            if kind in ("code", "native") or (kind == "data" and not packaged_elsewhere(view, dist)):
                 needed.append(row)
-            elif packaged_elsewhere(dist):
+            elif packaged_elsewhere(view, dist):
                 continue
             elif kind == "script":
                 scripts.append(row)
@@ -78,7 +78,7 @@ def _needed(view: View, dist: Distribution, needed: list[RecordRow], rest: list[
     module = importable(dist, needed)
     needed.sort(key=lambda row: (("code", "native", "data").index(role(view, row.path)), row.path))
     files = "a file that imports need" if len(needed) == 1 else f"{len(needed)} files that imports need"
-    builder = "conda" if dist.conda else "the operating system" if dist.system_package else None
+    builder = {"conda": "conda", "system": "the operating system"}.get(view.packager(dist) or "")
     return RULE.finding(
         f"{label(dist)} lacks {files}: {listed(short(row.path for row in needed))}",
         [view.distribution(dist), *_files(view, dist, needed)],

@@ -49,7 +49,7 @@ def check(view: View) -> Iterator[Finding]:
     altered: list[tuple[Distribution, list[RecordRow]]] = []
     for dist in view.snapshot.distributions:
         record = dist.record
-        if record is None or dist.site not in active or packaged_elsewhere(dist) or dist.editable is not None:
+        if record is None or dist.site not in active or packaged_elsewhere(view, dist) or dist.editable is not None:
             continue
         if not (record.resized or record.rehashed) or stale(view, dist):
             continue

@@ -66,12 +66,12 @@ def _without_package(view: View, dist: Distribution) -> bool:
 
 def _compiled_only(view: View, dist: Distribution) -> bool:
     """The modules are there as .pyc beside where the sources were: an image without sources."""
-    names = set(dist.import_names)
-    for entry in view.snapshot.sites[dist.site].entries:
-        if entry.type in ("folder", "link") and entry.name in names and entry.has_init:
+    entries = view.entries[dist.site]
+    for name in dist.import_names:
+        package, module = entries.get(name), entries.get(f"{name}.pyc")
+        if package is not None and package.type in ("folder", "link") and package.has_init:
             return True
-        stem, _, suffix = entry.name.partition(".")
-        if entry.type in ("file", "link") and suffix == "pyc" and stem in names:
+        if module is not None and module.type in ("file", "link"):
             return True
     return False
 
