@@ -14,6 +14,8 @@ from envdoctor.collect import files as fs
 
 RECORD_LIMIT = 16 << 20
 """Bytes of a RECORD; the largest real ones have a tenth of it."""
+MAX_PATH = 4096
+"""Bytes of a path that a file system takes."""
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
 
 
@@ -106,6 +108,8 @@ def read(root: str) -> Recorded:
     parents = found.parents
     parents.update(by_folder)
     for folder in by_folder:
+        if len(folder) > MAX_PATH or folder.startswith(("..", "/")):
+            continue  # no listing comes there
         while folder:
             folder = folder.rpartition("/")[0]
             if folder in parents:
