@@ -435,6 +435,8 @@ class _Site:
         for path in [path for path in mine if path not in files]:
             if path.endswith((".pyc", ".pyo", "__pycache__", "__pycache__/")) or not path:
                 continue  # virtualenv 20.0 recorded the folders of compiled modules, too
+            if path.partition("/")[0].endswith(".data"):
+                continue  # where scripts and headers stood in the wheel; uv moves them and keeps some wheels' own rows
             if path.endswith(".py") and path + "c" in files:
                 continue  # an image without sources: the compiled module stands in its place
             absolute = _absolute(self.tree.root, path)
