@@ -89,6 +89,14 @@ def test_folders_of_compiled_files_that_virtualenv_recorded(env: Env) -> None:
     assert diagnose(env.prefix, "PKG006") == []
 
 
+def test_rows_of_the_wheels_own_data_folder(env: Env) -> None:
+    """uv leaves the rows of pylint 2.6.0's wheel in RECORD beside those of the installed scripts."""
+    info = env.dist("alpha", files={"alpha/__init__.py": "", "../../../bin/alpha": "#!/bin/sh\n"})
+    with (info / "RECORD").open("a") as record:
+        record.write("alpha-1.0.data/scripts/alpha,sha256=wXf1V2_-AB_S1uuYztSS90GiTeCkJ4eBOGEQ7CO2Nmc,53\n")
+    assert diagnose(env.prefix, "PKG006") == []
+
+
 def test_an_image_without_sources_is_whole(env: Env) -> None:
     import py_compile
 

@@ -107,11 +107,20 @@ def test_known_files_are_silent(env: Env, name: str, content: str) -> None:
     assert diagnose(env.prefix, "PTH008") == []
 
 
+PYTEST_COV = (
+    "import os, sys;exec('if \\'COV_CORE_SOURCE\\' in os.environ:\\n try:\\n  from pytest_cov.embed impor"
+    't init\\n  init()\\n except Exception as exc:\\n  sys.stderr.write(\\n   "pytest-cov: Failed to setu'
+    'p subprocess coverage. "\\n   "Environ: {0!r} "\\n   "Exception: {1!r}\\\\n".format(\\n    dict((k, v'
+    ") for k, v in os.environ.items() if k.startswith(\\'COV_CORE\\')),\\n    exc\\n   )\\n  )\\n')"
+)
+
+
 @pytest.mark.parametrize(
     ("owner", "name", "content"),
     [
         ("coverage", "a1_coverage.pth", "import sys; exec('try: import coverage\\nexcept: pass')"),
         ("pytest-cov", "pytest-cov.pth", "import os, sys;exec('if \"COV_CORE_SOURCE\" in os.environ: pass')"),
+        ("pytest-cov", "pytest-cov.pth", PYTEST_COV),
         ("hunter", "hunter.pth", "import hunter; hunter._embed_via_environment()"),
         ("manhole", "manhole.pth", "import os, sys;exec('if \"PYTHONMANHOLE\" in os.environ:\\n eval(\"1\")')"),
     ],

@@ -125,7 +125,10 @@ def _known(pth: PthFile, line: PthLine) -> bool:
     name = name_of(pth)
     if not set(line.words) - HARMLESS and any(_fits(n, t, name, line) for n, t in _KNOWN):
         return True
-    harmless = set(line.words) <= HARMLESS | {"eval"}
+    words = set(line.words)
+    if line.text.count("subprocess") == 1 and "Failed to setup subprocess coverage" in line.text:
+        words.discard("subprocess")  # pytest-cov's error message
+    harmless = words <= HARMLESS | {"eval"}
     return harmless and any(pth.owner == owner and _fits(n, t, name, line) for owner, n, t in _KNOWN_OWNED)
 
 
