@@ -15,7 +15,6 @@ from envdoctor.collect import files as fs
 from envdoctor.snapshot import Distribution, GeneratedCode, Site, text
 
 if TYPE_CHECKING:
-    from envdoctor.collect.distributions import Owned
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
@@ -39,7 +38,7 @@ def collect(
     sites: list[Site],
     trees: list[Tree | None],
     distributions: list[Distribution],
-    owned: list[Owned],
+    owned: list[dict[str, int]],
 ) -> tuple[GeneratedCode, ...]:
     """One fact for each site folder, owner, generator and version, sorted. `owned`: per site, path to distribution's index."""
     active = [(i, tree) for i, (site, tree) in enumerate(zip(sites, trees, strict=True)) if tree is not None and site.active]
@@ -48,12 +47,7 @@ def collect(
     found: dict[tuple[int, str, str, str], tuple[str, int]] = {}
     totals: dict[tuple[int, str], int] = {}
     for index, tree in active:
-        generated = [
-            f"{folder}/{name}" if folder else name
-            for folder, names in tree.names.items()
-            for name in names
-            if "_pb2" in name and name.endswith(("_pb2.py", "_pb2_grpc.py"))
-        ]
+        generated = [rel for rel in tree.files if "_pb2" in rel and rel.endswith(("_pb2.py", "_pb2_grpc.py"))]
         if len(generated) > MAX_FILES:
             scene.gap("generated", tree.root, f"more than {MAX_FILES} generated modules; the rest was not read")
         for rel in generated[:MAX_FILES]:
@@ -148,7 +142,7 @@ def _old(data: bytes) -> bool:
 def _pydantic(
     index: int,
     tree: Tree,
-    owned: Owned,
+    owned: dict[str, int],
     distributions: list[Distribution],
     found: dict[tuple[int, str, str, str], tuple[str, int]],
 ) -> None:
