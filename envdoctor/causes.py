@@ -60,6 +60,7 @@ LINKS: tuple[Link, ...] = (
     Link("PKG008", ("PKG007", "PKG006"), shares_one),
     Link("ARC003", ("ARC002", "ARC004", "ARC008"), shares_one),
     Link("PKG006", ("PKG012", "PKG013", "PIP001"), same_distribution),
+    Link("PKG002", ("PKG013",), names_it),
     Link("PKG010", ("PTH007", "PTH008"), shares_one),
     Link("PKG006", ("PTH008",), shares_one),
 )

@@ -490,7 +490,7 @@ class GeneratedCode(Fact, frozen=True, kw_only=True):
     files: int = 1
     """Files of this owner that were made alike; ``path`` is the first of them."""
     others: int = 0
-    """Generated modules of this owner that were made otherwise."""
+    """Generated modules of this owner that were made otherwise, by protoc 3.19 or later."""
     runtime: str | None = None
     """Version of the runtime as its own file says it; None where it is not installed or does not say."""
     accepts: Literal["floor", "previous-major", "same-major", "nothing"] | None = None

@@ -45,7 +45,7 @@ def collect(
     runtime, accepts = _runtime(active)
     major = (runtime or "").partition(".")[0]
     found: dict[tuple[int, str, str, str], tuple[str, int]] = {}
-    totals: dict[tuple[int, str], int] = {}
+    modern: dict[tuple[int, str], int] = {}
     for index, tree in active:
         generated = [rel for rel in tree.files if "_pb2" in rel and rel.endswith(("_pb2.py", "_pb2_grpc.py"))]
         if len(generated) > MAX_FILES:
@@ -53,10 +53,9 @@ def collect(
         for rel in generated[:MAX_FILES]:
             at = owned[index].get(rel)
             owner = distributions[at].name if at is not None else ""
-            grpc = rel.endswith("_grpc.py")
-            if not grpc:
-                totals[index, owner] = totals.get((index, owner), 0) + 1
-            made = _generator(tree.path(rel))
+            made, newer = _generator(tree.path(rel))
+            if newer:
+                modern[index, owner] = modern.get((index, owner), 0) + 1
             if made is None or _has_set_for(major, rel, made, tree):
                 continue
             first, count = found.get((index, owner, *made), (rel, 0))
@@ -73,12 +72,17 @@ def collect(
                 generator=generator,  # type: ignore[arg-type]
                 version=version or None,
                 files=count,
-                others=totals.get((index, owner), count) - count if protobuf else 0,
+                others=_others(generator, count, modern.get((index, owner), 0)),
                 runtime=runtime if protobuf else None,
                 accepts=accepts if protobuf else None,
             )
         )
     return tuple(sorted(facts, key=lambda fact: (fact.site, fact.path, fact.generator, fact.version or "")))
+
+
+def _others(generator: str, count: int, modern: int) -> int:
+    """Modules of the same owner that protoc 3.19 or later made, the `count` of this fact aside."""
+    return modern if generator == "protobuf-old" else modern - count if generator == "protobuf" else 0
 
 
 def _runtime(active: list[tuple[int, Tree]]) -> tuple[str | None, Accepts | None]:
@@ -117,26 +121,29 @@ def _has_set_for(major: str, rel: str, made: tuple[Generator, str], tree: Tree) 
     return False
 
 
-def _generator(path: str) -> tuple[Generator, str] | None:
-    """Generator and version that the head of a generated module tells; None for one that checks nothing."""
+def _generator(path: str) -> tuple[tuple[Generator, str] | None, bool]:
+    """Generator and version that the head of a generated module tells, None for one that checks nothing; and whether it was
+    made by protoc 3.19 or later."""
     try:
         data = fs.read(path, HEAD).data
         if path.endswith("_pb2_grpc.py"):
             match = _GRPC.search(data)
-            return ("grpc", match[1].decode()) if match else None
+            return (("grpc", match[1].decode()) if match else None), False
         match = _VERSION.search(data)
         if match:
-            return "protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode()
-        if b"_builder" in data or b"google.protobuf" not in data or b"\nDESCRIPTOR = _descriptor.FileDescriptor(" not in data:
-            return None
-        return ("protobuf-old", "") if _old(fs.read(path).data) else None
+            return ("protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode()), True
+        if b"_builder" in data or b"AddSerializedFile(" in data:
+            return None, True
+        if b"google.protobuf" not in data or b"\nDESCRIPTOR = _descriptor.FileDescriptor(" not in data:
+            return None, False
+        return (("protobuf-old", "") if _old(fs.read(path).data) else None), False
     except fs.Unreadable:
-        return None
+        return None, False
 
 
 def _old(data: bytes) -> bool:
     """Made by protoc before 3.19: it builds its descriptors by hand at the left margin, which protobuf 4 refuses."""
-    return re.search(rb"^_[A-Z0-9_]+ = _descriptor\.(?:Enum)?Descriptor\(", data, re.MULTILINE) is not None
+    return re.search(rb"^\w+ = _descriptor\.(?:Enum|Field)?Descriptor\(", data, re.MULTILINE) is not None
 
 
 def _pydantic(

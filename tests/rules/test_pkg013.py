@@ -224,6 +224,41 @@ def test_pydantic_core(env: Env, core: str) -> None:
         assert any("pydantic-core==2.50.4" in command for command in finding.fixes[0].commands)
 
 
+@pytest.mark.parametrize("core", ["2.20.1", "2.23.0"])
+def test_pydantic_core_by_metadata(env: Env, core: str) -> None:
+    """pydantic before 2.12 names its core in its metadata alone."""
+    env.dist(
+        "pydantic", "2.8.2", requires=["pydantic-core==2.20.1"], files={"pydantic/__init__.py": "", "pydantic/version.py": ""}
+    )
+    env.dist("pydantic-core", core, files={"pydantic_core/__init__.py": f"__version__ = '{core}'\n"})
+    found = diagnose(env.prefix, "PKG013")
+    if core == "2.20.1":
+        assert found == []
+    else:
+        finding = only(found, "PKG013")
+        assert finding.severity == "error" and [s.name for s in finding.subjects[:2]] == ["pydantic", "pydantic-core"]
+
+
+def test_old_files_without_messages_are_no_other_set(env: Env) -> None:
+    """googleapis-common-protos 1.52: files of extensions and of services alone, between files of messages."""
+    runtime(env, "4.25.0")
+    head = "from google.protobuf import descriptor as _descriptor\nDESCRIPTOR = _descriptor.FileDescriptor(name='a.proto')\n"
+    native = env.site / "google/_upb"
+    native.mkdir(parents=True, exist_ok=True)
+    (native / "_message.abi3.so").touch()
+    env.dist(
+        "alpha",
+        files={
+            "alpha/__init__.py": "",
+            "alpha/a_pb2.py": head + "_A = _descriptor.Descriptor(\n  name='A')\n",
+            "alpha/b_pb2.py": head + "http_rule = _descriptor.FieldDescriptor(\n  name='http')\n",
+            "alpha/c_pb2.py": head,
+        },
+    )
+    finding = only(diagnose(env.prefix, "PKG013"), "PKG013")
+    assert finding.severity == "error" and finding.subjects[0].name == "alpha"
+
+
 def test_hostile_heads(env: Env) -> None:
     runtime(env, "5.29.0")
     huge = "9" * 5000

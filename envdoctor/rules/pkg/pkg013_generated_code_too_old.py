@@ -10,7 +10,7 @@ The heads of `*_pb2.py` and `*_pb2_grpc.py` hold the version that they were gene
 pass is read in its own runtime_version.py, as it changed from release to release: code newer than the runtime never
 passes; 5.27 wants the same major, 5.28 to 6.30 and some later ones let one major pass, later ones all older code. Code that
 builds its descriptors by hand (protoc before 3.19) needs protobuf 3.20 or older where descriptors are native. pydantic's
-version.py names the one pydantic-core it works with.
+version.py names the one pydantic-core it works with; where it does not yet, the exact pin in pydantic's metadata does.
 
 ## Look-alikes that are fine
 Older code under a newer runtime that accepts it; packages with a set of modules for each major version, of which they
@@ -52,6 +52,8 @@ def check(view: View) -> Iterator[Finding]:
             yield from _grpc(view, code)
         else:
             yield from _pydantic(view, code)
+    if not any(code.generator == "pydantic-core" and code.site in active for code in view.snapshot.generated):
+        yield from _pinned_pydantic(view)
 
 
 # -------------------------------------------------------------------------------------------------------------- protobuf
@@ -115,15 +117,25 @@ def _grpc(view: View, code: GeneratedCode) -> Iterator[Finding]:
 
 
 # -------------------------------------------------------------------------------------------------------------- pydantic
-def _pydantic(view: View, code: GeneratedCode) -> Iterator[Finding]:
+def _pydantic(view: View, code: GeneratedCode, pinned: str | None = None) -> Iterator[Finding]:
     core = view.effective.get("pydantic-core")
     owner = view.effective.get(code.owner or "")
     if core is None or not core.version or core.version == code.version:
         return
     if owner is not None and owner.editable is not None:
         return  # pydantic does not insist on it in development
-    why = f"pydantic works with {code.version} alone"
+    why = f"its metadata requires {pinned}" if pinned else f"pydantic works with {code.version} alone"
     yield _finding(view, code, core, core.version, "pydantic-core", why, f"pydantic-core=={code.version}", "error")
+
+
+def _pinned_pydantic(view: View) -> Iterator[Finding]:
+    """pydantic before 2.12 checks its core by what it finds in it; which one it works with stands in its metadata alone."""
+    for edge in view.closure.conflicts.get("pydantic-core", ()):
+        pin = edge.specifier.removeprefix("==")
+        module = "pydantic/version.py"
+        if edge.parent.name == "pydantic" and f"=={pin}" == edge.specifier and numbers(pin) is not None:
+            code = GeneratedCode(path=module, site=edge.parent.site, owner="pydantic", generator="pydantic-core", version=pin)
+            yield from _pydantic(view, code, pinned=edge.text)
 
 
 # --------------------------------------------------------------------------------------------------------------- finding
