@@ -64,8 +64,8 @@ def elf() -> bytes:
     return bytes(image)
 
 
-def macho() -> bytes:
-    """A thin 64-bit Mach-O library: LC_ID_DYLIB, LC_LOAD_DYLIB, LC_RPATH, LC_BUILD_VERSION."""
+def macho(cpu: int = 0x0100000C) -> bytes:
+    """A thin 64-bit Mach-O library (arm64 by default): LC_ID_DYLIB, LC_LOAD_DYLIB, LC_RPATH, LC_BUILD_VERSION."""
 
     def named(kind: int, name: bytes, head: bytes) -> bytes:
         body = head + name + b"\0"
@@ -77,7 +77,7 @@ def macho() -> bytes:
     commands += [named(0x8000001C, b"@loader_path/../libs", struct.pack("<I", 12))]
     commands += [struct.pack("<IIIIII", 0x32, 24, 1, 0x000B0000, 0x000E0000, 0)]
     body = b"".join(commands)
-    return b"\xcf\xfa\xed\xfe" + struct.pack("<iiIIIII", 0x0100000C, 0, 6, len(commands), len(body), 0x85, 0) + body + bytes(64)
+    return b"\xcf\xfa\xed\xfe" + struct.pack("<iiIIIII", cpu, 0, 6, len(commands), len(body), 0x85, 0) + body + bytes(64)
 
 
 def fat() -> bytes:
@@ -90,7 +90,7 @@ def fat() -> bytes:
     image = bytearray(8192 + len(thin))
     image[:8] = b"\xca\xfe\xba\xbe" + struct.pack(">I", 2)
     image[8 : 8 + len(table)] = table
-    image[offset : offset + len(thin)] = thin
+    image[offset : offset + len(thin)] = macho(0x01000007)
     image[8192:] = thin
     return bytes(image)
 

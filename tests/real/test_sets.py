@@ -16,7 +16,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -56,7 +56,7 @@ def chosen(variable: str) -> list[str]:
     return [word for word in os.environ.get(variable, "").replace(",", " ").split() if word]
 
 
-def cases() -> Iterator[object]:
+def cases() -> Iterator[Any]:
     """Every set on every Python version that it names."""
     names, versions = chosen("ENVDOCTOR_SET"), chosen("ENVDOCTOR_PY")
     for path in sorted(SETS.glob("*.txt")):
@@ -81,7 +81,7 @@ def test_the_sets_cover_what_people_use() -> None:
     assert len(named) >= 150
 
 
-@pytest.mark.parametrize(("one", "version"), cases())
+@pytest.mark.parametrize(("one", "version"), list(cases()))
 def test_a_healthy_set_has_no_error(one: Set, version: str, pythons: dict[str, str], tmp_path: Path) -> None:
     if version not in pythons:
         pytest.skip(f"no Python {version} on this machine")
