@@ -20,6 +20,20 @@ def test_two_distributions_record_one_file_with_different_content(env: Env) -> N
     assert "common/util.py with different content; the file is that of beta" in finding.message
 
 
+@pytest.mark.parametrize(
+    ("names", "severity"),
+    [
+        (("jwt", "pyjwt"), "error"),
+        (("opencv-python", "opencv-python-headless"), "warning"),
+        (("pillow", "pillow-simd"), "warning"),
+    ],
+)
+def test_projects_of_one_package_name_and_builds_of_one_project(env: Env, names: tuple[str, str], severity: str) -> None:
+    for name in names:
+        env.dist(name, files={"thing/__init__.py": f"who = '{name}'\n"})
+    assert only(diagnose(env.prefix, "PKG008"), "PKG008").severity == severity
+
+
 def test_the_same_content_is_a_warning(env: Env) -> None:
     for name in ("alpha", "beta"):
         env.dist(name, files={f"{name}/__init__.py": "", "common/util.py": "one = 1\n"})

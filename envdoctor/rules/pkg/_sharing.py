@@ -129,6 +129,15 @@ def is_rival(group: Group) -> bool:
     return False
 
 
+def are_variants(group: Group) -> bool:
+    """Builds of one project, by their names: opencv-python and opencv-python-headless, nvidia-nccl-cu12 and nvidia-nccl-cu13.
+
+    One stands for another as long as its files are whole, unlike projects that took the same package name (jwt and PyJWT).
+    """
+    words = {name.removeprefix("python-").partition("-")[0] for name in group.names}
+    return len(words) == 1
+
+
 def older(one: Distribution, other: Distribution) -> bool:
     """`one` is of a lower version."""
     first, second = version_of(one.version or ""), version_of(other.version or "")

@@ -11,9 +11,8 @@ Metadata folders of one normalized name, by site folder and along sys.path.
 
 ## Look-alikes that are fine
 An editable install and the `.egg-info` of its own source folder are one install; so are two metadata folders that one
-conda record or one package of the operating system brought. Two folders that agree about the version are a warning. A
-distribution of the target that overrides one of the base, in a `--system-site-packages` environment, is what that option
-is for: info.
+conda record or one package of the operating system brought. Two folders that agree about the version are a warning. The
+pip and setuptools of an environment with `--system-site-packages` beside those of its base, which `venv` puts there: info.
 
 ## How to fix
 Delete the metadata that does not match the files, and install the remaining one again.
@@ -38,6 +37,8 @@ RULE = Rule("PKG004", "duplicate-distribution", "error", reads=("distributions",
 
 SHOWN = 5
 """Installations named in the message and in the evidence."""
+_TOOLS = frozenset({"pip", "setuptools", "wheel"})
+"""What `venv` and `virtualenv` install by themselves."""
 _NONE = Version("0.dev0")
 """Sorts in front of every real version."""
 
@@ -137,12 +138,12 @@ def _across_folders(view: View, name: str, dists: list[Distribution]) -> Finding
     rest = [dist for dist in dists if dist.site != first.site]
     sites = view.snapshot.sites
     overrides = sites[first.site].of_target and not any(sites[dist.site].of_target for dist in rest)
-    designed = overrides and all(sites[dist.site].role not in ("user", "pythonpath") for dist in rest)
+    designed = overrides and name in _TOOLS and all(sites[dist.site].role not in ("user", "pythonpath") for dist in rest)
     hidden = ", ".join(f"{dist.version or 'no version'} in {view.inside(sites[dist.site].path)}" for dist in rest)
     remedy = view.remedy
     where = view.inside(sites[first.site].path)
     title = (
-        f"Nothing to do where {name} is meant to override that of the base environment"
+        f"Nothing to do: {name} of the environment is meant to override that of the base"
         if designed
         else f"Keep one of them: remove {name} from {where}, or take one of the folders off sys.path"
     )

@@ -12,7 +12,8 @@ hash of the file on disk tells whose it is.
 The `__init__.py` of a namespace package (pkgutil or pkg_resources style, or empty beside other modules); licences,
 documentation, tests, headers and data outside of packages; conda packages among each other (CND008). Parts of one project
 that record the same content and require one another (mlflow and mlflow-skinny) are information only. With the same content it
-is a warning. Where the shared files are a whole import package, PKG011 says so and this is its consequence.
+is a warning, and so are builds of one project (opencv-python and opencv-python-headless) as long as all files are those of
+one of them. Where the shared files are a whole import package, PKG011 says so and this is its consequence.
 
 ## How to fix
 Keep one of them: uninstall both, install the one that is wanted. Where both are needed, reinstall the one that lost.
@@ -28,7 +29,7 @@ from collections.abc import Iterator
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pkg._recorded import label, listed, role, short
-from envdoctor.rules.pkg._sharing import Group, differs, groups, is_rival, winners
+from envdoctor.rules.pkg._sharing import Group, are_variants, differs, groups, is_rival, winners
 from envdoctor.snapshot import SharedFile
 from envdoctor.view import View
 
@@ -48,7 +49,7 @@ def _finding(view: View, group: Group) -> Finding:
     severity: Severity = "error" if code else "warning"
     if group.family:
         severity = "info"
-    elif code and is_rival(group):
+    elif code and is_rival(group) and are_variants(group):
         severity = "error" if _mixed(code) else "warning"
     owners = listed([label(dist) for dist in group.dists], 4)
     what = short([files[0].path])[0] if len(files) == 1 else f"{len(files)} files"
