@@ -52,5 +52,6 @@ def _made_from(prefix: str) -> str | None:
     for line in content.splitlines():
         key, mark, value = line.partition("=")
         if mark and key.strip().lower() == "home":
-            return text(os.path.realpath(value.strip())) if value.strip() else None
+            home = value.strip()
+            return text(os.path.realpath(home)) if home and "\0" not in home else None
     return None
