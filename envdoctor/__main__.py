@@ -23,5 +23,21 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
+def script() -> None:
+    """``main`` as a whole process: without the garbage collector, which finds nothing in a run that keeps all it reads, and
+    without taking apart what the end of the process frees at once. Together a sixth of the CPU of a large check."""
+    import gc
+    import os
+
+    gc.disable()
+    code = main()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        sys.exit(code)
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

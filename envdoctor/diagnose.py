@@ -68,6 +68,7 @@ def observe(request: Request) -> Collected:
         cwd=cwd,
         home=home,
         project_root=project,
+        project_named=request.project is not None,
         deep=request.deep,
         probe=request.probe,
     )

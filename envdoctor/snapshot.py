@@ -188,6 +188,8 @@ class Interpreter(Fact, frozen=True, kw_only=True):
     path: str
     """``bin/python`` (``python.exe``) of the target, whether it is there or not."""
     exists: bool = False
+    plain_name: bool = True
+    """A virtual environment's ``bin`` holds a ``python``, as every tool that makes one puts there."""
     links: tuple[Link, ...] = ()
     real_path: str | None = None
     version: str | None = None
@@ -725,6 +727,8 @@ class Project(Fact, frozen=True, kw_only=True):
     """The project folder: manifests, and names that a run from there would see first."""
 
     root: str
+    named: bool = False
+    """Named by the user (``--project``), not found from the working directory."""
     name: str | None = None
     requires_python: str | None = None
     requires_python_from: str | None = None

@@ -657,7 +657,10 @@ class _Site:
         exists = path in self.tree.files or fs.exists(absolute)
         actual_size: int | None = None
         actual: str | None = None
-        if exists:
+        claims = {(o.hash, o.size) for o in owners}
+        if exists and len(claims) == 1 and path not in self.tree.different:
+            actual_size = owners[0].size
+        elif exists:
             try:
                 actual_size = os.stat(absolute).st_size
             except (OSError, ValueError):

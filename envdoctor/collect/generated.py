@@ -15,6 +15,7 @@ from envdoctor.collect import files as fs
 from envdoctor.snapshot import Distribution, GeneratedCode, Site, text
 
 if TYPE_CHECKING:
+    from envdoctor.collect.distributions import Owned
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
@@ -38,7 +39,7 @@ def collect(
     sites: list[Site],
     trees: list[Tree | None],
     distributions: list[Distribution],
-    owned: list[dict[str, int]],
+    owned: list[Owned],
 ) -> tuple[GeneratedCode, ...]:
     """One fact for each site folder, owner, generator and version, sorted. `owned`: per site, path to distribution's index."""
     active = [(i, tree) for i, (site, tree) in enumerate(zip(sites, trees, strict=True)) if tree is not None and site.active]
@@ -47,7 +48,12 @@ def collect(
     found: dict[tuple[int, str, str, str], tuple[str, int]] = {}
     modern: dict[tuple[int, str], int] = {}
     for index, tree in active:
-        generated = [rel for rel in tree.files if "_pb2" in rel and rel.endswith(("_pb2.py", "_pb2_grpc.py"))]
+        generated = sorted(
+            f"{folder}/{name}" if folder else name
+            for folder, names in tree.names.items()
+            for name in names
+            if "_pb2" in name and name.endswith(("_pb2.py", "_pb2_grpc.py"))
+        )
         if len(generated) > MAX_FILES:
             scene.gap("generated", tree.root, f"more than {MAX_FILES} generated modules; the rest was not read")
         for rel in generated[:MAX_FILES]:
@@ -131,7 +137,7 @@ def _generator(path: str) -> tuple[tuple[Generator, str] | None, bool]:
             return (("grpc", match[1].decode()) if match else None), False
         match = _VERSION.search(data)
         if match:
-            return ("protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode()), True
+            return ("protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode("ascii", "replace")), True
         if b"_builder" in data or b"AddSerializedFile(" in data:
             return None, True
         if b"google.protobuf" not in data or b"\nDESCRIPTOR = _descriptor.FileDescriptor(" not in data:
@@ -149,7 +155,7 @@ def _old(data: bytes) -> bool:
 def _pydantic(
     index: int,
     tree: Tree,
-    owned: dict[str, int],
+    owned: Owned,
     distributions: list[Distribution],
     found: dict[tuple[int, str, str, str], tuple[str, int]],
 ) -> None:

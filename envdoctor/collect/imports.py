@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
 
-MODULES = 2000
+MODULES = 800
 """Modules that are followed without ``--deep``, all together: each top-level package gets an equal share of them."""
-SHARE = 4
+SHARE = 2
 """Modules that every top-level package gets at least, itself included."""
 DEEP_MODULES = 60_000
 HEAD = 6144

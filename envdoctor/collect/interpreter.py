@@ -158,6 +158,7 @@ def collect(scene: Scene) -> Facts:
     interpreter = Interpreter(
         path=text(path),
         exists=exists,
+        plain_name=config is None or scene.windows or os.path.lexists(f"{scene.prefix}/bin/python"),
         links=tuple(links),
         real_path=text(end) if end is not None else None,
         version=version,
@@ -875,6 +876,8 @@ def _ask(
         return Run(outcome="missing"), None
     if scene.target.foreign:
         return Run(outcome="not-asked", detail="it belongs to another system"), None
+    if head.startswith(b"#!") and _starts_nothing(path):
+        return Run(outcome="not-asked", detail="it is a script that starts no Python"), None
     if head.startswith(b"#!") or (launcher and not scene.windows and "Python.framework" not in path and binary is None):
         return Run(outcome="not-asked", detail="a script stands in its place; scripts of a target are not run"), None
     if _head(path).startswith(b"#!"):
@@ -887,6 +890,16 @@ def _ask(
     if not scene.probe:
         return Run(outcome="not-asked", detail=_static_reason(scene, binary, libpython)), None
     return _start(scene, path, binary, libpython)
+
+
+def _starts_nothing(path: str) -> bool:
+    """A short script that names no Python and hands its arguments to nobody; its first line aside."""
+    try:
+        read = files.read(path, 1 << 16)
+    except files.Unreadable:
+        return False
+    body = read.data.partition(b"\n")[2].lower()
+    return read.size <= 1 << 16 and not any(word in body for word in (b"py", b"$@", b"$*", b"$1", b"argv", b"conda", b"exec $"))
 
 
 def _blocking(scene: Scene) -> bool:

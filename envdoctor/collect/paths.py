@@ -216,6 +216,10 @@ class _Path:
             if raw.startswith(("#", "import ", "import\t")) or not raw.strip() or "\0" in raw:
                 continue
             line = raw.rstrip()
+            if self.scene.windows and os.sep == "/":
+                line = line.replace("\\", "/")
+                if re.match(r"[A-Za-z]:|//", line):
+                    continue
             path = os.path.normpath(os.path.join(folder, self.scene.rooted(line)))
             self.add(path, "pth", of_target=self._inside(path))
 

@@ -43,7 +43,7 @@ def read(root: str, scene: Scene) -> Project:
         names = files.names(root)
     except files.Unreadable as error:
         scene.gap("project", root, str(error))
-        return Project(root=text(root))
+        return Project(root=text(root), named=scene.project_named)
     here = set(names)
     facts = _Facts(root)
     if "pyproject.toml" in here:
@@ -68,6 +68,7 @@ def read(root: str, scene: Scene) -> Project:
     entries = tuple(_entries(root, names, scene))
     return Project(
         root=text(root),
+        named=scene.project_named,
         name=facts.name,
         requires_python=facts.requires_python,
         requires_python_from=facts.requires_python_from,

@@ -22,6 +22,8 @@ class Scene:
     cwd: str | None = None
     home: str | None = None
     project_root: str | None = None
+    project_named: bool = False
+    """The user named the project; else it is the one that `cwd` lies in."""
     deep: bool = False
     probe: bool = True
     gaps: list[Gap] = field(default_factory=list)

@@ -387,12 +387,12 @@ def _prefix_records(scene: Scene, facts: interpreter.Facts, scripts: tuple[Scrip
             continue
         if prefix is not None:
             add("activate", path, prefix)
-    # A script or two of another environment prove nothing about this one; most of them do, unless something else knows better.
+    # A script of another environment proves nothing about this one where something else knows better; most of several do.
     known = any(record.same for record in records)
     conda = scene.target.kind in ("conda", "pixi")
     named = [s for s in scripts if s.prefix is not None and not s.relocatable and (conda or s.owner is not None)]
     for prefix, count in sorted(Counter(s.prefix for s in named if s.prefix).items()):
-        if 2 * count > len(named) and not (known and not files.same(scene.rooted(prefix), scene.prefix)):
+        if 2 * count > len(named) and (count > 1 or not known or files.same(scene.rooted(prefix), scene.prefix)):
             add("conda" if conda else "script", next(s.path for s in named if s.prefix == prefix), prefix)
     return tuple(records)
 

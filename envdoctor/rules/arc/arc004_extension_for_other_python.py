@@ -18,7 +18,7 @@ not export, a `libpythonX.Y` it needs, the `python3XY.dll` or `Python.framework/
 - `abi3` modules, and modules without a tag whose symbols are all there.
 - A release extension under a debug interpreter.
 - A pure-Python module of the same name beside it: Python takes that one, so it is a warning.
-- Files of another architecture: that is ARC002.
+- Files of another architecture: that is ARC002. Windows' modules in a wheel for every platform (debugpy).
 - Debian's and Ubuntu's `/usr/lib/python3/dist-packages`, which PyPy and a second CPython share with the system's Python:
   one remark, as long as nothing that was installed for this interpreter needs the packages.
 
@@ -173,6 +173,8 @@ def _stranger(loading: Loading, native: Native) -> Stranger | None:
     name, file = native.name, native.file
     if name is None:
         return None
+    if name.windows != (loading.profile.system == "windows") and _fits_anywhere(loading, native):
+        return None
     if name.family != "none" and not native.python:
         wanted = {
             "cpython": f"{'free-threaded ' if 't' in name.flags else ''}CPython",
@@ -202,6 +204,13 @@ def _stranger(loading: Loading, native: Native) -> Stranger | None:
         wanted = min(spans) if len(spans) == 1 else "another CPython"
         return Stranger(native, wanted, f"needs {names}, which this interpreter does not export ({', '.join(sorted(spans)[:3])})")
     return None
+
+
+def _fits_anywhere(loading: Loading, native: Native) -> bool:
+    """The distribution says that it is for every platform: its files for another system are an extra (debugpy's .pyd)."""
+    dist = loading.view.effective.get(native.file.owner) if native.file.owner else None
+    wheel = dist.wheel if dist is not None else None
+    return wheel is not None and any(tag.endswith("-none-any") for tag in wheel.tags)
 
 
 def _linked(loading: Loading, native: Native) -> tuple[str, str] | None:

@@ -10,6 +10,9 @@ The links from `bin/python` are followed one by one, and the folder that `home` 
 started. A `home` that is gone while the link still leads to a whole Python is a warning: the environment starts, but its tools
 cannot find its base.
 
+An environment without a `bin/python` is reported, too, where another name of it is left: what is called `python` in it is
+then another Python.
+
 ## Look-alikes that are fine
 A conda environment without Python in it; an environment of another operating system whose base lies outside what is
 mounted here; a base that moved to another patch level while the link follows it.
@@ -65,6 +68,19 @@ def check(view: View) -> Iterator[Finding]:
             fixes=_fixes(view),
             severity="warning" if works else "error",
             key="base",
+        )
+    elif not interpreter.plain_name:
+        name = view.inside(interpreter.path)
+        plain = f"{interpreter.path.rpartition('/')[0]}/python"
+        yield RULE.finding(
+            f"bin/python is not there, so `python` in the activated environment is another one; {name} still starts",
+            [view.interpreter_subject(), view.environment_subject()],
+            evidence=["bin/python is not there", *evidence],
+            fixes=[
+                view.remedy.fix("put the link back", [("ln", "-s", interpreter.path, plain)], "INT001", safety="safe"),
+                *_fixes(view),
+            ],
+            key="name",
         )
     elif venv is not None and not interpreter.base_exists and not unmounted:
         yield RULE.finding(

@@ -7,10 +7,11 @@ Nothing in the environment can run: no import, no script, no installer.
 The interpreter is started once, in isolated mode without `site` (`-I -S`), with ten seconds to answer. What keeps it from
 answering is told apart: a program for another machine, a loader that is not there (a glibc program on a musl system), a missing
 library (`libpython3.11.so.1.0`), no permission, a crash during start-up, no answer. Files are then read for the reason.
-It is not started when the target belongs to another operating system; an empty or damaged file is found without starting it.
+It is not started when the target belongs to another operating system; an empty or damaged file, and a script that hands over
+to no Python, are found without starting them.
 
 ## Look-alikes that are fine
-An interpreter that runs under emulation (that is ARC001); a script in its place, which is not run here; a missing
+An interpreter that runs under emulation (that is ARC001); a script in its place that starts a Python, which is not run here; a missing
 interpreter or base, which INT001 reports.
 
 ## How to fix
@@ -82,7 +83,7 @@ def check(view: View) -> Iterator[Finding]:
 
 def _static(detail: str | None) -> bool:
     """Reasons that the files alone give."""
-    return bool(detail) and str(detail).startswith("it asks for the loader")
+    return bool(detail) and str(detail).startswith(("it asks for the loader", "it is a script that starts no Python"))
 
 
 def _fixes(view: View, outcome: str) -> Iterator[Fix]:

@@ -8,7 +8,8 @@ in the copy changes the other environment.
 ## How it is found
 The folder that `pyvenv.cfg` (`command`), the activation scripts and the first lines of the installed scripts name is compared
 with the folder that the environment stands in, links followed. `command` alone is only a note of how the environment was made:
-where everything that works by its place names the right one, nothing is reported, and where nothing else tells, it is a warning.
+where everything that works by its place names the right one, it is information, and where nothing else tells, a warning. A
+wrong `activate` is an error also where those for other shells are right.
 
 ## Look-alikes that are fine
 A prefix reached through a symbolic link; a relocatable uv environment; an environment that was unpacked by a tool that rewrites
@@ -41,13 +42,16 @@ def check(view: View) -> Iterator[Finding]:
     wrong = [r for r in records if not r.same]
     working = [r for r in wrong if r.source != "pyvenv.cfg"]
     right = [r for r in records if r.same and r.source != "pyvenv.cfg"]
-    if not wrong or (not working and right):
+    if not wrong:
         return
     names = [r.prefix for r in working or wrong]
     old = max(sorted(set(names)), key=names.count)
     exists = any(r.exists for r in wrong if r.prefix == old)
-    certain = bool(working) and not any(r.source == w.source for r in right for w in working)
-    if exists:
+    first = any(w.path.endswith(("/activate", "\\activate", "/activate.bat", "\\activate.bat")) for w in working)
+    certain = bool(working) and (first or not any(r.source == w.source for r in right for w in working))
+    if not working and right:
+        effect = "says pyvenv.cfg; what works by the place names where it stands"
+    elif exists:
         effect = "it is a copy, and its scripts work on the original"
     elif working:
         effect = "which is gone; scripts that name it do not start"
@@ -58,7 +62,7 @@ def check(view: View) -> Iterator[Finding]:
         [view.environment_subject(), *sorted({view.file(r.path) for r in wrong}, key=lambda s: s.name)],
         evidence=[f"it stands in {snapshot.target.prefix}", *(_shown(view, r) for r in wrong[:6])],
         fixes=_fixes(view, old, exists=exists),
-        severity="error" if certain else "warning",
+        severity="error" if certain else "info" if right and not working else "warning",
         confidence="certain" if certain else "likely",
         key="environment",
     )

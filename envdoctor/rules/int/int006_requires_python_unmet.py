@@ -6,8 +6,9 @@ it does not fit.
 
 ## How it is found
 `requires-python` of the project's manifest (PEP 621; `python` of Poetry) against the version of the interpreter, by PEP 440.
-It is an error when the environment is this project's: it lies in the project's folder, was chosen as the default, or the project
-is installed in it. An environment that was only named while standing in the project is a warning.
+It is an error when the environment is this project's: the project was named with `--project`, the environment lies in its
+folder or was chosen as the default, or the project is installed in it. An environment that was only named while standing in
+the project is a warning.
 
 ## Look-alikes that are fine
 A pre-release of a version that is allowed; a version of which only X.Y is known, where some X.Y.Z fits; no manifest.
@@ -77,6 +78,8 @@ def _is_own(view: View) -> bool:
     snapshot = view.snapshot
     project = snapshot.project
     assert project is not None
+    if project.named:
+        return True
     root = project.root.rstrip("/\\")
     if snapshot.target.prefix.startswith((root + "/", root + "\\")):
         return True

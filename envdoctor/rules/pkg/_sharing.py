@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from envdoctor.rules.pkg._recorded import role
@@ -51,6 +52,7 @@ def _asked(requirement: str) -> str:
     return normalize(match[0]) if match else ""
 
 
+@lru_cache(maxsize=1)
 def groups(view: View) -> list[Group]:
     """The groups of the active site folders, by site and owners."""
     active = {index for index, _ in view.active_sites}
