@@ -25,6 +25,8 @@ _LIB_FOLDER = re.compile(r"(?:python|pypy|graalpy)(\d+\.\d+)[td]?$")
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "pixi.toml", "environment.yml", "requirements.txt")
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
 _MAC_PLACES = ("/Users/", "/opt/homebrew/", "/Library/", "/Applications/", "/System/", "/usr/local/Cellar/", "/Volumes/")
+_MAC_WORDS = re.compile(r"(?:^|\s)(?:/Users/|/usr/local/opt/python@)")
+"""Homebrew's folder on Intel and the folder of homes, in the command that made an environment whose interpreter is gone."""
 _MACHO = (
     b"\xcf\xfa\xed\xfe",
     b"\xce\xfa\xed\xfe",
@@ -679,6 +681,8 @@ def _system(prefix: str, inside: set[str], config: Mapping[str, str]) -> System:
             links.append(_readlink(step))
             step = os.path.normpath(os.path.join(os.path.dirname(step), links[-1]))
         if any(link.startswith(_MAC_PLACES) for link in links):
+            return "macos"
+        if not head and any(_MAC_WORDS.search(config.get(key, "")) for key in ("home", "command")):
             return "macos"
     for folder, _ in library_folders(prefix):
         try:

@@ -176,7 +176,15 @@ def test_a_macos_environment_by_its_links_and_by_its_binary(tmp_path: Path) -> N
     (binary / "bin").mkdir(parents=True)
     (binary / "pyvenv.cfg").write_text("home = /usr/bin\n")
     (binary / "bin/python").write_bytes(bytes.fromhex("cffaedfe0c000001") + bytes(64))
-    for prefix in (linked, binary):
+    intel = tmp_path / "intel"
+    (intel / "bin").mkdir(parents=True)
+    (intel / "pyvenv.cfg").write_text("home = /usr/local/opt/python@3.12/bin\nversion = 3.12.7\n")
+    (intel / "bin/python").symlink_to("/usr/local/opt/python@3.12/bin/python3.12")
+    command = "command = /usr/local/bin/python3 -m venv /Users/me/project/.venv\n"
+    told = tmp_path / "told"
+    told.mkdir()
+    (told / "pyvenv.cfg").write_text(f"home = /usr/local/bin\nversion = 3.12.7\n{command}")
+    for prefix in (linked, binary, intel, told):
         assert (look(prefix).target.system, look(prefix).target.foreign) == ("macos", True)
 
 

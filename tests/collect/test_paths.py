@@ -216,6 +216,10 @@ def test_a_windows_environment(tmp_path: Path) -> None:
     (tmp_path / "Scripts/python.exe").write_bytes(b"MZ" + bytes(62))
     (tmp_path / "pyvenv.cfg").write_text("home = C:\\Python311\ninclude-system-site-packages = false\nversion = 3.11.7\n")
     assert active(sites(tmp_path)) == [f"{tmp_path}/Lib/site-packages"]
+    site = tmp_path / "Lib/site-packages"
+    (site / "win32/lib").mkdir(parents=True)
+    (site / "pywin32.pth").write_text("win32\nwin32\\lib\nC:\\work\nimport pywin32_bootstrap\n")
+    assert active(sites(tmp_path)) == [str(site), f"{site}/win32", f"{site}/win32/lib"]
 
 
 def test_a_windows_embeddable_package(tmp_path: Path) -> None:

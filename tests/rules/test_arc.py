@@ -821,3 +821,12 @@ def test_one_old_package_among_those_of_the_systems_python(tmp_path: Path, good:
         env.dist(name, files=package(name, (f"{name}/_speedups.{tag}.so", good)), site=shared, installer=None, tags=[])
     finding = only(diagnose(env.prefix, "ARC004", probe=False), "ARC004")
     assert (finding.severity, finding.subjects[0].name) == ("error", "alpha")
+
+
+def test_modules_for_windows_in_a_wheel_for_every_platform(env: Env) -> None:
+    """debugpy's ``py2.py3-none-any`` ships what speeds it up on Windows and works without it."""
+    path = "alpha/_bundle/cython.cp39-win_amd64.pyd"
+    env.dist("alpha", files={"alpha/__init__.py": "", "alpha/_bundle/__init__.py": "", path: fixture("windows-x86_64")})
+    assert diagnose(env.prefix, "ARC004") == []
+    env.dist("beta", files={"beta/__init__.py": "", "beta/cython.cp39-win_amd64.pyd": fixture("windows-x86_64")}, tags=[])
+    assert only(diagnose(env.prefix, "ARC004"), "ARC004").subjects[0].name == "beta"
