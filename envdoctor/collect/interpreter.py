@@ -899,7 +899,7 @@ def _starts_nothing(path: str) -> bool:
     except files.Unreadable:
         return False
     body = read.data.partition(b"\n")[2].lower()
-    return read.size <= 1 << 16 and not any(word in body for word in (b"py", b"$@", b"$*", b"$1", b"argv", b"conda", b"exec $"))
+    return not read.cut and not any(word in body for word in (b"py", b"$@", b"$*", b"$1", b"argv", b"conda", b"exec $"))
 
 
 def _blocking(scene: Scene) -> bool:

@@ -263,9 +263,21 @@ def test_int002_one_that_hangs_floods_and_forks_ends(env: Env, tmp_path: Path, m
 
 
 def test_int002_a_script_in_its_place_is_not_run(env: Env, tmp_path: Path) -> None:
-    replaced(env, f"#!/bin/sh\ntouch {tmp_path}/ran\n".encode())
+    replaced(env, f"#!/bin/sh\ntouch {tmp_path}/ran\nexec python\n".encode())
     silent(env.prefix, "INT001", "INT002")
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("script", ["sleep 300", "exit 1", "kill -SEGV $$", ""])
+def test_int002_a_script_that_starts_no_python(env: Env, script: str) -> None:
+    replaced(env, f"#!/bin/sh\n{script}\n".encode())
+    assert "starts no Python" in only(diagnose(env.prefix, "INT001", "INT002"), "INT002").message
+
+
+@pytest.mark.parametrize("script", ['exec "${0%/*}/.real" "$@"', "exec pyenv which", 'docker run image "$@"'])
+def test_int002_a_script_that_may_start_one(env: Env, script: str) -> None:
+    replaced(env, f"#!/bin/sh\n{script}\n".encode())
+    silent(env.prefix, "INT001", "INT002")
 
 
 def test_int002_nothing_of_the_target_runs(env: Env, tmp_path: Path) -> None:
@@ -304,6 +316,18 @@ def test_int002_a_base_that_this_user_may_not_enter(own_base: Env, tmp_path: Pat
     if done.returncode != 0:
         pytest.skip("another user cannot run the tests' Python here")
     assert done.stdout.split() == ["True", "not-permitted"]
+
+
+def test_int001_no_python_but_another_name_of_it(env: Env) -> None:
+    target = os.readlink(env.prefix / "bin/python") if os.path.islink(env.prefix / "bin/python") else None
+    other = env.prefix / "bin/python3"
+    if not os.path.lexists(other):
+        other.symlink_to(target or sys.executable)
+    (env.prefix / "bin/python").unlink()
+    finding = only(diagnose(env.prefix, "INT001", "INT002"), "INT001")
+    assert finding.severity == "error" and "bin/python is not there" in finding.message
+    subprocess.run(finding.fixes[0].commands[0], check=True)
+    silent(env.prefix, "INT001", "INT002")
 
 
 # --------------------------------------------------------------------------------------------------------------- INT003
@@ -363,7 +387,24 @@ def test_int003_the_command_alone_is_a_note(tmp_path: Path) -> None:
     config = env.prefix / "pyvenv.cfg"
     lines = [line for line in config.read_text().splitlines() if not line.startswith("command")]
     config.write_text("\n".join([*lines, "command = /usr/bin/python3 -m venv --without-pip /build/env"]))
+    assert only(diagnose(env.prefix, "INT003"), "INT003").severity == "info"
+
+
+def test_int003_a_wrong_activate_or_wrong_scripts_beside_what_is_right(tmp_path: Path) -> None:
+    env = scripted(venv(tmp_path / "env"))
+    activate = env.prefix / "bin/activate"
+    right = activate.read_text()
+    activate.write_text(right.replace(str(env.prefix), "/home/other/env"))
+    assert only(diagnose(env.prefix, "INT003"), "INT003").severity == "error"
+    activate.write_text(right)
     silent(env.prefix, "INT003")
+    env.dist("beta", entry_points="[console_scripts]\nbeta = beta:main\n")
+    for name in ("alpha", "beta"):
+        (env.prefix / "bin" / name).write_text("#!/home/other/env/bin/python\nimport sys\n")
+        (env.prefix / "bin" / name).chmod(0o755)
+        with (env.site / f"{name}-1.0.dist-info/RECORD").open("a") as record:
+            record.write(f"../../../bin/{name},,\n")
+    assert only(diagnose(env.prefix, "INT003"), "INT003").severity == "error"
 
 
 def uv(*arguments: str) -> None:
@@ -478,11 +519,12 @@ def test_int006_excluded_in_the_projects_own_environment(tmp_path: Path) -> None
     assert {kind for kind, _ in names(finding)} == {"interpreter", "project"}
 
 
-def test_int006_some_other_environment_is_a_warning_unless_the_project_is_in_it(env: Env, tmp_path: Path) -> None:
+def test_int006_some_other_environment_is_a_warning_unless_the_project_is_named_or_in_it(env: Env, tmp_path: Path) -> None:
     root = project(tmp_path / "p", "<3.0")
-    assert only(diagnose(env.prefix, "INT006", project=root), "INT006").severity == "warning"
-    env.dist("thing")
+    assert only(diagnose(env.prefix, "INT006", cwd=root), "INT006").severity == "warning"
     assert only(diagnose(env.prefix, "INT006", project=root), "INT006").severity == "error"
+    env.dist("thing")
+    assert only(diagnose(env.prefix, "INT006", cwd=root), "INT006").severity == "error"
 
 
 @pytest.mark.parametrize("requires", [None, ">=3.6", f"=={SHORT}.*", "nonsense"])

@@ -11,8 +11,8 @@ It is not started when the target belongs to another operating system; an empty 
 to no Python, are found without starting them.
 
 ## Look-alikes that are fine
-An interpreter that runs under emulation (that is ARC001); a script in its place that starts a Python, which is not run here; a missing
-interpreter or base, which INT001 reports.
+An interpreter that runs under emulation (that is ARC001); a script in its place that starts a Python, which is
+not run here; a missing interpreter or base, which INT001 reports.
 
 ## How to fix
 Make the environment again on this machine, or put back what is missing from the base installation.
