@@ -18,8 +18,8 @@ setup: $(READY) ## .venv with envdoctor (editable) and the tools of the dev grou
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(f"error: {sys.executable} is Python {sys.version.split()[0]}; 3.10 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable . --group dev
+	$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install -qq --editable . --group dev
 	@touch $@
 
 run: $(READY) ## envdoctor check on TARGET (default: what envdoctor chooses, .venv in a fresh clone)
