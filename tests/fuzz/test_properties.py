@@ -98,3 +98,20 @@ def test_damaged_native_files(spoilable: Path, place: str, seed: int) -> None:
         assert examine(spoilable) == []
     finally:
         write(spoilable, {place: files()[place]})
+
+
+@pytest.mark.parametrize(
+    ("place", "data"),
+    [
+        (f"{INFO}/RECORD", b"/METADATA,,\n/alpha,sha256=\xc3,7\n\xc3,sha256=\xff,1\n"),
+        ("env/pyvenv.cfg", b"home = /usr/\x00bin\nversion = 3.11\n"),
+        (f"{SITE}/alpha/alpha_pb2.py", b"_r.ValidateProtobufRuntimeVersion(_r.X, 5, 28, 1, '\xfc', 'a')\n"),
+        (f"{INFO}/direct_url.json", b'{"url": "\\ud800", "dir_info": {"editable": true}}'),
+    ],
+)
+def test_what_the_fuzzer_found(spoilable: Path, place: str, data: bytes) -> None:
+    write(spoilable, {place: data})
+    try:
+        assert examine(spoilable) == []
+    finally:
+        write(spoilable, {place: files()[place]})
