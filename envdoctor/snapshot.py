@@ -295,6 +295,8 @@ class Script(Fact, frozen=True, kw_only=True):
     relocatable: bool = False
     python: bool = True
     """The interpreter is a Python by name."""
+    executable: bool = True
+    """It may be started; looked at only where the interpreter is not this target's own."""
 
 
 class PrefixRecord(Fact, frozen=True, kw_only=True):
@@ -696,6 +698,8 @@ class BuildNeed(Fact, frozen=True, kw_only=True):
     """Tags of the wheels that the lock has for it (``cp311-cp311-win_amd64``); a build is needed where none fits."""
     markers: tuple[str, ...] = ("",)
     """Conditions (PEP 508) under which it is wanted; any suffices, ``""`` is always."""
+    guessed: bool = False
+    """Only a source distribution is locked, and nothing tells whether it is pure Python."""
 
 
 class PipAsk(Fact, frozen=True, kw_only=True):

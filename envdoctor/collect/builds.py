@@ -145,16 +145,15 @@ def _of_lock(source: str, lock: str, installed: dict[str, str | None], own: str)
         wheels = sorted({"-".join(file[:-4].split("-")[-3:]) for file in names if file.endswith(".whl")})
         if not any(not file.endswith(".whl") for file in names):
             continue
-        tools = TOOLS.get(name, ("compiler", "Python.h") if wheels else ())
-        if tools:
-            yield BuildNeed(
-                name=name,
-                requirement=f"{name}=={version}" if version else name,
-                source=text(lock),
-                tools=tools,
-                wheels=tuple(text(tag) for tag in wheels[:200]),
-                markers=tuple(sorted(_markers(source, name, fields))),
-            )
+        yield BuildNeed(
+            name=name,
+            requirement=f"{name}=={version}" if version else name,
+            source=text(lock),
+            tools=TOOLS.get(name, ("compiler", "Python.h")),
+            wheels=tuple(text(tag) for tag in wheels[:200]),
+            markers=tuple(sorted(_markers(source, name, fields))),
+            guessed=not wheels and name not in TOOLS,
+        )
 
 
 def _markers(source: str, name: str, fields: dict[str, str]) -> set[str]:
@@ -182,7 +181,10 @@ def _asks(project: Project, root: str) -> Iterator[PipAsk]:
     if backend and not backend.startswith("setuptools"):
         yield PipAsk(feature="pep517", source="pyproject.toml", detail=f"build backend {backend}")
         if not project.setup_py:
-            for name, line in _editable_self(project, root):
+            asked = list(_editable_self(project, root))
+            if project.name and not asked:
+                asked = [("pyproject.toml", f"build backend {backend} and no setup.py")]
+            for name, line in asked:
                 yield PipAsk(feature="pep660", source=name, detail=line)
 
 

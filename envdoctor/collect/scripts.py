@@ -292,9 +292,17 @@ def _scripts(scene: Scene, judge: _Judge, owners: Mapping[str, str]) -> tuple[Sc
                 same_prefix=same,
                 prefix=None if prefix is None else text(prefix),
                 owner=owner,
+                executable=(exists and same) or scene.windows or _executable(path),
             )
         )
     return tuple(found)
+
+
+def _executable(path: str) -> bool:
+    try:
+        return bool(os.stat(path).st_mode & 0o111)
+    except OSError:
+        return False
 
 
 def _candidates(scene: Scene, owners: Mapping[str, str]) -> list[str]:

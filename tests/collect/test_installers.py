@@ -329,12 +329,13 @@ def test_uv_lock(tmp_path: Path) -> None:
     put(tmp_path / "pyproject.toml", '[project]\nname = "app"\nversion = "0.1.0"\n')
     put(tmp_path / "uv.lock", UV_LOCK)
     found = {need.name: need for need in needs(tmp_path).builds}
-    assert set(found) == {"native", "mysqlclient"}
+    assert set(found) == {"native", "mysqlclient", "unknown-sdist"}
+    assert {need.name for need in found.values() if need.guessed} == {"unknown-sdist"}
     assert found["native"].wheels == ("cp311-cp311-macosx_11_0_arm64", "cp311-cp311-win_amd64")
     assert (found["native"].requirement, found["native"].tools) == ("native==2.0", ("compiler", "Python.h"))
     assert found["mysqlclient"].markers == ("sys_platform == 'win32'",)
-    assert {need.name for need in needs(tmp_path, {"native": "2.0"}).builds} == {"mysqlclient"}
-    assert {need.name for need in needs(tmp_path, {"native": "1.0"}).builds} == {"native", "mysqlclient"}
+    assert {need.name for need in needs(tmp_path, {"native": "2.0"}).builds} == {"mysqlclient", "unknown-sdist"}
+    assert {need.name for need in needs(tmp_path, {"native": "1.0"}).builds} == set(found)
 
 
 def test_pylock_and_poetry_lock(tmp_path: Path) -> None:

@@ -232,6 +232,10 @@ PROJECTS: dict[str, dict[str, str]] = {
         "uv.lock": 'version = 1\n[[package]]\nname = "n"\nversion = "1"\nwheels = [\n'
         '    { url = "https://x.example/n-1-cp311-cp311-manylinux_2_28_x86_64.whl" },\n]\n',
     },
+    "backend": {
+        "pyproject.toml": '[project]\nname = "app"\n'
+        '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n',
+    },
     "pylock": {"pylock.toml": 'lock-version = "1.0"\npackages = []\n'},
     "pep517": {"pyproject.toml": '[build-system]\nrequires = ["flit_core"]\nbuild-backend = "flit_core.buildapi"\n'},
 }
@@ -242,6 +246,8 @@ PROJECTS: dict[str, dict[str, str]] = {
     [
         ("pep660", "21.2.4", "warning"),
         ("pep660", "21.3", None),
+        ("backend", "21.2.4", "warning"),
+        ("backend", "21.3", None),
         ("pep600", "20.2.4", "warning"),
         ("pep600", "20.3", None),
         ("pylock", "25.0.1", "warning"),

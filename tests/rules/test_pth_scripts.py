@@ -107,6 +107,14 @@ def test_scripts_of_nobody(env: Env) -> None:
     assert [f.severity for f in diagnose(env.prefix, "PTH009")] == ["warning"] * (1 if os.path.exists("/usr/bin/python3") else 2)
 
 
+def test_an_executable_script_of_nobody_is_an_error(env: Env) -> None:
+    long = "#!/bin/sh\n'''exec' '/go ne/bin/python3' \"$0\" \"$@\"\n' '''\n"
+    for name, line in (("mine", "#!/gone/bin/python\n"), ("long", long)):
+        (env.prefix / "bin" / name).write_text(line)
+        (env.prefix / "bin" / name).chmod(0o755)
+    assert [f.severity for f in diagnose(env.prefix, "PTH009")] == ["error", "error"]
+
+
 def test_scripts_of_a_mounted_root(tmp_path: Path) -> None:
     root = tmp_path / "root"
     for folder in ("etc", "usr/bin", "usr/lib", "proc", "opt/env/bin"):

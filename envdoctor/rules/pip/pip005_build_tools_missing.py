@@ -14,7 +14,7 @@ interpreter's folder for `Python.h`. It is info, and a warning where the build b
 ## Look-alikes that are fine
 - A package that is installed already: it has been built.
 - A source distribution of pure Python: whether it is one cannot be seen in a lock, so packages that have no wheel at all
-  count only when they are known to compile.
+  and are not known to compile are told as possible.
 - CMake and Ninja for scikit-build-core and meson-python, which fetch them from the index.
 - A lock's package for another operating system.
 - Compilers on Windows and macOS, which do not show on PATH.
@@ -47,12 +47,12 @@ def check(view: View) -> Iterator[Finding]:
         return
     if view.snapshot.target.foreign:
         raise Skip("the tools of another machine are not known")
-    groups: dict[tuple[tuple[str, ...], bool], list[BuildNeed]] = {}
+    groups: dict[tuple[tuple[str, ...], bool, bool], list[BuildNeed]] = {}
     for need in needs:
         absent = tuple(tool for tool in need.tools if not _has(view, tool))
         if absent and _wanted(view, need) and not _wheel_fits(view, need):
-            groups.setdefault((absent, need.named), []).append(need)
-    for (absent, named), members in sorted(groups.items()):
+            groups.setdefault((absent, need.named, need.guessed), []).append(need)
+    for (absent, named, guessed), members in sorted(groups.items()):
         names = [need.name for need in members]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         tools = " and ".join(WORDS[tool] for tool in absent)
@@ -63,14 +63,15 @@ def check(view: View) -> Iterator[Finding]:
             for need in members
         ]
         evidence = [_reason(need) for need in members[:5]] + [f"{_where(tool)}" for tool in absent]
+        needs_it = "may need" if guessed else "needs"
         yield RULE.finding(
-            f"building {shown} needs {tools}, which {'is' if len(absent) == 1 else 'are'} not here",
+            f"building {shown} {needs_it} {tools}, which {'is' if len(absent) == 1 else 'are'} not here",
             [*subjects, Subject("machine", view.machine.os_name or view.machine.system)],
             evidence=evidence,
             fixes=[_fix(view, absent)],
             severity="warning" if named else "info",
-            confidence="likely",
-            key=f"{'project' if named else 'lock'}:{','.join(absent)}",
+            confidence="possible" if guessed else "likely",
+            key=f"{'project' if named else 'guess' if guessed else 'lock'}:{','.join(absent)}",
         )
 
 

@@ -14,7 +14,8 @@ Only the scripts that the installed distributions recorded count for a system in
 - `#!/usr/bin/env python3`: it takes the python of the shell.
 - Another path to the same environment (a link), another name of its python (`python3`, `python3.11`).
 - Relocatable uv environments, whose scripts look beside themselves.
-- Scripts that no installed distribution recorded or declares (warning).
+- Scripts that no installed distribution recorded or declares, and that may not be executed or name a system's interpreter
+  that is not there (warning).
 - Scripts that a distribution ships with a fixed `#!/usr/bin/python3`, which no installer rewrites (info).
 
 ## How to fix
@@ -57,7 +58,8 @@ def check(view: View) -> Iterator[Finding]:
         if script.owner and script.interpreter.startswith(SYSTEM) and _name(script) not in generated.get(script.owner, ()):
             shipped.append(script)
         else:
-            known = script.owner is not None or _name(script) in written
+            started = script.executable and not script.interpreter.startswith(SYSTEM)
+            known = script.owner is not None or _name(script) in written or started
             groups.setdefault((script.interpreter, not known), []).append(script)
     python = sum(script.python for script in view.snapshot.scripts)
     for (interpreter, unowned), scripts in sorted(groups.items()):
