@@ -137,7 +137,7 @@ def _generator(path: str) -> tuple[tuple[Generator, str] | None, bool]:
             return (("grpc", match[1].decode()) if match else None), False
         match = _VERSION.search(data)
         if match:
-            return ("protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode("ascii", "replace")), True
+            return ("protobuf", ".".join(part.decode() for part in match.groups()[:3]) + match[4].decode("latin-1")), True
         if b"_builder" in data or b"AddSerializedFile(" in data:
             return None, True
         if b"google.protobuf" not in data or b"\nDESCRIPTOR = _descriptor.FileDescriptor(" not in data:
