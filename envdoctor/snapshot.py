@@ -873,9 +873,22 @@ def from_json(data: bytes) -> Snapshot:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
         if version > SCHEMA_VERSION:
             raise SnapshotError(f"snapshot of schema {version}; this envdoctor reads up to {SCHEMA_VERSION}")
-        return msgspec.json.decode(data, type=Snapshot)
+        snapshot = msgspec.json.decode(data, type=Snapshot)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SnapshotError(f"no snapshot: {error}") from None
+    for name in snapshot.__struct_fields__:
+        for item in getattr(snapshot, name) if name in _OF_SITES else ():
+            if not 0 <= item.site < len(snapshot.sites):
+                raise SnapshotError(f"no snapshot: {name} name site folder {item.site}, of {len(snapshot.sites)}")
+    if any(not -1 <= native.folder < len(snapshot.sites) for native in snapshot.natives):
+        raise SnapshotError(f"no snapshot: natives name a site folder that is none of {len(snapshot.sites)}")
+    return snapshot
+
+
+_OF_SITES = frozenset(
+    ["distributions", "shared_files", "unowned", "leftovers", "generated", "broken_imports", "namespace_blocks", "pth_files"]
+)
+"""Fields whose items have the index of a site folder."""
 
 
 def json_schema() -> dict[str, Any]:

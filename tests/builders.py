@@ -101,7 +101,13 @@ class Env:
         """Runs the environment's own python for real: the proof that a planted fault is one."""
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "VIRTUAL_ENV", "CONDA"))}
         return subprocess.run(
-            [str(self.python), *args], capture_output=True, text=True, env={**clean, **(env or {})}, cwd=cwd, timeout=120, check=False
+            [str(self.python), *args],
+            capture_output=True,
+            text=True,
+            env={**clean, **(env or {})},
+            cwd=cwd,
+            timeout=120,
+            check=False,
         )
 
     def imports(self, module: str, **options: object) -> bool:
@@ -137,7 +143,9 @@ def interpreters() -> dict[str, str]:
     return found
 
 
-def compile_extension(folder: Path, name: str, *, file_name: str | None = None, source: str | None = None, flags: Iterable[str] = ()) -> Path:
+def compile_extension(
+    folder: Path, name: str, *, file_name: str | None = None, source: str | None = None, flags: Iterable[str] = ()
+) -> Path:
     """A tiny extension module compiled by gcc for the running interpreter; returns the file."""
     import sysconfig
 

@@ -670,3 +670,14 @@ def test_the_scaffold_makes_a_rule_that_works(tmp_path: Path, cli: Cli) -> None:
         check=False,
     )
     assert "CND099 record-haunted" in explained.stdout
+
+
+def test_snapshot_that_names_a_site_folder_it_does_not_have(cli: Cli, bad: Env, tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    assert cli("snapshot", bad.prefix, "--output", path).returncode == 0
+    document = json.loads(path.read_text())
+    document["distributions"][0]["site"] = 99
+    path.write_text(json.dumps(document))
+    done = cli("check", "--snapshot", path)
+    assert done.returncode == 2 and done.stdout == ""
+    assert "error:" in done.stderr and "site folder 99" in done.stderr

@@ -25,7 +25,7 @@ from envdoctor.target import MAX_LINKS, PYTHON_NAME, library_folders, python_of,
 if TYPE_CHECKING:
     import subprocess
 
-TIMEOUT = 10.0
+TIMEOUT = 5.0
 """Seconds that the interpreter has to answer."""
 
 _MAX_ANSWER = 1 << 18
