@@ -20,7 +20,7 @@ from envdoctor.snapshot import Kind, System, Target, text
 MAX_LINKS = 40
 """Symbolic links followed before a chain counts as a loop, as Linux does (path_resolution(7))."""
 
-PYTHON_NAME = re.compile(r"(?:pythonw?|pypy|graalpy)(\d+(?:\.\d+)*)?[td]{0,2}(?:\.exe)?$", re.IGNORECASE)
+PYTHON_NAME = re.compile(r"(?:pythonw?|pypy|graalpy)(\d+(?:\.\d+)*)?[td]{0,2}(?:-dbg|-intel64|-32)?(?:\.exe)?$", re.IGNORECASE)
 _LIB_FOLDER = re.compile(r"(?:python|pypy|graalpy)(\d+\.\d+)[td]?$")
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "pixi.toml", "environment.yml", "requirements.txt")
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
@@ -141,7 +141,7 @@ def python_of(prefix: str, system: System, named: str | None = None) -> str:
     except OSError:
         versioned = []
     if versioned:
-        return f"{folder}/{max(versioned, key=lambda n: (_numbers(n), n))}"
+        return f"{folder}/{max(versioned, key=lambda n: (_numbers(n), '-' not in n, n))}"
     return f"{folder}/python"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from envdoctor.target import Chosen, TargetError, resolve
+from envdoctor.target import Chosen, TargetError, python_of, resolve
 from tests.builders import Env, venv
 
 
@@ -143,6 +143,19 @@ def test_an_installation_with_several_interpreters_keeps_the_one_that_was_named(
     other.write_bytes(b"\x7fELF" + bytes(60))
     assert look(other).target.python == str(other)
     assert look(prefix).target.python is None
+
+
+def test_a_debug_build_beside_the_release(tmp_path: Path) -> None:
+    """Debian's python3-dbg: links with their own names."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib/python3.11").mkdir(parents=True)
+    (tmp_path / "lib/python3.11/os.py").write_text("")
+    for name in ("python3.11", "python3.11-dbg"):
+        (tmp_path / "bin" / name).write_bytes(b"\x7fELF" + bytes(60))
+    (tmp_path / "bin/python3-dbg").symlink_to("python3.11-dbg")
+    assert look(tmp_path / "bin/python3-dbg").prefix == str(tmp_path)
+    assert look(tmp_path / "bin/python3.11-dbg").target.python == str(tmp_path / "bin/python3.11-dbg")
+    assert python_of(str(tmp_path), "linux") == str(tmp_path / "bin/python3.11")
 
 
 def test_names_that_are_no_utf8(tmp_path: Path) -> None:

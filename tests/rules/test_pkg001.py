@@ -142,6 +142,14 @@ def test_distribution_of_conda_is_a_warning_and_provided_ones_are_silent(env: En
     assert (found.severity, found.subjects[0].name) == ("warning", "gone")
 
 
+def test_what_only_packages_of_the_operating_system_ask_for_is_a_remark(env: Env) -> None:
+    """Debian's python3-gi names pycairo, which is a suggestion to its package manager; `import gi` works without."""
+    env.dist("alpha", "1.0", requires=["gone"], installer="debian")
+    assert only(diagnose(env.prefix, "PKG001"), "PKG001").severity == "info"
+    env.dist("beta", "1.0", requires=["gone>=2"])
+    assert only(diagnose(env.prefix, "PKG001"), "PKG001").severity == "error"
+
+
 def test_unreadable_site_folder_is_a_skip_not_a_guess(env: Env) -> None:
     import os
 

@@ -12,9 +12,10 @@ extra b active, through any depth. One finding for each distribution that is mis
 ## Look-alikes that are fine
 Requirements of extras that nobody asked for; markers of another platform or Python; an extra that the installed version
 does not declare (installers only warn); environments without pip or setuptools that nothing requires. What only
-distributions of conda or of the operating system ask for is a warning: their own metadata decides, and they split and
-rename what upstream names (Debian's PyGObject without pycairo). So is what only the base of a `--system-site-packages`
-environment asks for.
+distributions of conda ask for is a warning: their own metadata decides, and they split and rename what upstream names. So
+is what only the base of a `--system-site-packages` environment asks for. What only packages of the operating system ask
+for is a remark: its package manager saw to their dependencies (Debian's PyGObject without pycairo, and all that other
+interpreters find in the folder of the system's Python).
 
 ## How to fix
 Install it, with the specifiers of all that ask for it.
@@ -66,12 +67,13 @@ def check(view: View) -> Iterator[Finding]:
         notes = evidence_of(view, ordered)
         if not firm:
             notes.append("only distributions that conda, the operating system or the base environment brought ask for it")
+        system = all(view.packager(edge.parent) == "system" for edge in edges)
         yield RULE.finding(
             f"{askers(ordered)} {'needs' if one else 'need'} {brief(wanted if agree else name)}, which is not installed",
             [subject, *requirers],
             evidence=notes,
             fixes=_fixes(view, name, extras, specifiers, url, ordered, agree=agree),
-            severity="error" if firm else "warning",
+            severity="error" if firm else "info" if system else "warning",
             confidence="certain" if firm else "likely",
         )
 
