@@ -53,6 +53,7 @@ LINKS: tuple[Link, ...] = (
     Link("PTH003", ("PKG002", "PKG004"), shares_one),
     Link("PTH003", ("PKG015",), always),
     Link("PKG009", ("PKG001", "PKG014"), names_it),
+    Link("PKG009", ("PKG002",), same_distribution),
     Link("PKG014", ("PKG001", "PKG006", "PKG007", "PKG009", "PKG012"), names_it),
     Link("PKG005", ("PKG014", "PKG006", "PKG001", "PKG004", "PKG009"), names_it),
     Link("PKG004", ("PKG009", "PKG006", "PKG007", "PKG008", "PKG002", "PKG014"), names_it),

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from envdoctor.collect.tree import Tree
 
 MODULES = 800
-"""Modules that are followed without ``--deep``, all together: each top-level package gets an equal share of them."""
+"""Modules that are followed without ``--deep``, all together, nearest to the top first; twice as many where the top-level
+packages are not :data:`MANY`. No package gets more than twice its share of them."""
+MANY = 200
 SHARE = 2
 """Modules that every top-level package gets at least, itself included."""
 DEEP_MODULES = 60_000
@@ -272,8 +274,9 @@ class _Walk:
     def run(self) -> None:
         """Follows all imports from the top-level packages, nearest first."""
         queue = list(self._roots())
-        self.share = DEEP_MODULES if self.scene.deep else max(SHARE, MODULES // max(1, len(queue)))
-        limit = DEEP_MODULES if self.scene.deep else 2 * MODULES
+        room = MODULES if len(queue) > MANY else 2 * MODULES
+        self.share = DEEP_MODULES if self.scene.deep else max(SHARE, 2 * room // max(1, len(queue)))
+        limit = DEEP_MODULES if self.scene.deep else max(room, SHARE * len(queue))
         top = True
         done = 0
         while queue and done < limit:

@@ -28,6 +28,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from envdoctor.finding import Finding, Severity
 from envdoctor.requirements import satisfies
 from envdoctor.rules.base import Rule
@@ -65,7 +67,7 @@ def check(view: View) -> Iterator[Finding]:
                     safety=remedy.safety("unsafe", dist),
                 )
             else:
-                fix = remedy.fix(f"Install {name} again", remedy.reinstall(dist), RULE.code, safety=remedy.safety("safe", dist))
+                fix = remedy.fix(f"Install {name} again", remedy.reinstall(_whole(dist)), RULE.code, safety=remedy.safety("safe", dist))
             yield RULE.finding(
                 f"the metadata of {name} {dist.version or ''} is broken: ".replace("  ", " ").replace(" :", ":")
                 + f"{problems[0]}{more}",
@@ -75,6 +77,14 @@ def check(view: View) -> Iterator[Finding]:
                 severity=severity,
                 key=f"distribution:{name}" + (f":{dist.version}" if len(same) > 1 else ""),
             )
+
+
+def _whole(dist: Distribution) -> Distribution:
+    """`dist` with the version of its folder, by which installers go, where its metadata names another or none."""
+    version = dist.path.removesuffix(".dist-info").partition("-")[2] if dist.format == "dist-info" else ""
+    if not version or version == dist.version or version_of(version) is None:
+        return dist
+    return msgspec.structs.replace(dist, version=version)
 
 
 def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[list[str], list[str]]:
