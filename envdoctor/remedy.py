@@ -43,13 +43,17 @@ class Remedy:
         snapshot = self.view.snapshot
         if snapshot.venv is not None and snapshot.venv.uv:
             return "uv"
-        if dist is not None and dist.installer == "pip" and snapshot.installers.pip.present:
-            return "pip"
-        if snapshot.installers.pip.present and snapshot.installers.pip.importable:
+        if self.pip_starts and (snapshot.installers.pip.importable or (dist is not None and dist.installer == "pip")):
             return "pip"
         if "uv" in self.tools:
             return "uv"
         return "outside-pip" if "pip" in self.tools else "pip"
+
+    @property
+    def pip_starts(self) -> bool:
+        """The target has a pip of its own that is whole and fits its Python."""
+        pip = self.view.snapshot.installers.pip
+        return pip.present and not pip.missing and not pip.lacks
 
     def conda_tool(self) -> Tool:
         """The member of the conda family that owns this prefix: pixi by kind, else the first one on PATH."""
@@ -114,6 +118,11 @@ class Remedy:
             elif tool == "apt":
                 commands.append(("apt-get", "install", "--reinstall", "-y", *(d.system_package or d.name for d in group)))
             else:
+                if tool == "pip" and not self.pip_starts and any(d.name == "pip" for d in group):
+                    # nothing else is there to install it: the metadata has to go, or ensurepip takes it for installed
+                    halves = [f"{self.view.site_path(d)}/{d.path}" for d in group if d.name == "pip"]
+                    commands += [*self.delete(*halves), (self.python, "-m", "ensurepip", "--upgrade")]
+                    group = [d for d in group if d.name != "pip"]
                 options = () if deps else ("--no-deps",)
                 flag = ("--reinstall",) if tool == "uv" else ("--force-reinstall",)
                 for editable in (True, False):

@@ -107,6 +107,26 @@ def test_pip_with_files_gone(piped: Env, home: Path, gone: str, essential: bool)
 
 
 @posix
+def test_a_broken_pip_installs_nothing(piped: Env, home: Path, tmp_path: Path) -> None:
+    """The fixes of other rules do not start a pip that does not start."""
+    shutil.rmtree(piped.site / "pip/_internal")
+    piped.dist("alpha", files={"alpha/__init__.py": "from . import core", "alpha/core.py": ""})
+    (piped.site / "alpha/core.py").unlink()
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    (tools / "pip").write_text(f"#!{sys.executable}\n")
+    (tools / "pip").chmod(0o755)
+    for path, start in ((str(tools), ("pip", "--python", str(piped.python), "install")), ("/nonexistent", None)):
+        found = {f.subjects[0].name: f for f in diagnose(piped.prefix, "PKG006", environ=shell(home, PATH=path))}
+        if start:
+            assert [found[name].fixes[0].commands[0][:4] for name in ("alpha", "pip")] == [start, start]
+        else:
+            repair(found["pip"], shell(home))
+    assert pip(piped, "--version", environ=shell(home)).returncode == 0
+    assert [f.subjects[0].name for f in diagnose(piped.prefix, "PKG006", "PIP001", environ=shell(home))] == ["alpha"]
+
+
+@posix
 def test_pip_without_package_or_without_metadata(piped: Env, home: Path) -> None:
     (info,) = piped.site.glob("pip-*.dist-info")
     info.rename(info.with_name("kept"))
