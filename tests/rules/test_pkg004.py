@@ -126,3 +126,23 @@ def test_an_egg_link_beside_a_real_install_is_two(env: Env, tmp_path: Path) -> N
     (env.site / "easy-install.pth").write_text(f"{source}\n")
     env.dist("proj", "1.0")
     assert only(diagnose(env.prefix, "PKG004"), "PKG004").severity == "error"
+
+
+def test_an_environment_that_overrides_much_of_its_base_is_one_finding(tmp_path: Path) -> None:
+    """As a venv with `--system-site-packages` on Debian; made as virtualenv 16 did, whose base can be anywhere."""
+    base, child = Env(tmp_path / "base"), Env(tmp_path / "child")
+    for each in (base, child):
+        (each.prefix / "lib/python3.8/site-packages").mkdir(parents=True)
+        (each.prefix / "lib/python3.8/os.py").write_text("")
+        (each.prefix / "bin").mkdir()
+        (each.prefix / "bin/python").write_bytes(b"\x7fELF" + bytes(60))
+    (child.prefix / "lib/python3.8/orig-prefix.txt").write_text(str(base.prefix))
+    names = ["alpha", "beta", "delta", "gamma"]
+    for name in names:
+        child.dist(name, "2.0")
+        base.dist(name, "1.0")
+    finding = only(diagnose(child.prefix, "PKG004", probe=False), "PKG004")
+    assert (finding.severity, [s.name for s in finding.subjects]) == ("warning", names)
+    assert "alpha: 2.0 hides 1.0" in finding.evidence
+    shutil.rmtree(base.site / "alpha-1.0.dist-info")
+    assert len(diagnose(child.prefix, "PKG004", probe=False)) == 3

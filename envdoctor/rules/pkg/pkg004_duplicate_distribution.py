@@ -35,6 +35,8 @@ from envdoctor.view import View, version_of
 
 RULE = Rule("PKG004", "duplicate-distribution", "error", reads=("distributions", "sites"))
 
+OVERRIDES = 4
+"""Distributions of the base that an environment overrides, from which on they are one finding."""
 SHOWN = 5
 """Installations named in the message and in the evidence."""
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})
@@ -45,6 +47,7 @@ _NONE = Version("0.dev0")
 
 def check(view: View) -> Iterator[Finding]:
     """One finding for each name with more than one installation."""
+    overriding: list[tuple[str, list[Distribution]]] = []
     for name, all_of_name in sorted(view.by_name.items()):
         if len(all_of_name) < 2:
             continue
@@ -57,7 +60,14 @@ def check(view: View) -> Iterator[Finding]:
         crowded = [group for group in by_site.values() if len(group) > 1]
         if crowded:
             yield _in_one_folder(view, name, crowded)
+        elif name not in _TOOLS and _overrides_base(view, name, dists):
+            overriding.append((name, dists))
         else:
+            yield _across_folders(view, name, dists)
+    if len(overriding) >= OVERRIDES:
+        yield _overriding(view, overriding)
+    else:
+        for name, dists in overriding:
             yield _across_folders(view, name, dists)
 
 
@@ -131,6 +141,38 @@ def _one_folder_fixes(view: View, groups: list[list[Distribution]]) -> Iterator[
             "PKG006",
             safety=remedy.safety("safe" if sure else "unsafe", best),
         )
+
+
+def _overrides_base(view: View, name: str, dists: Sequence[Distribution]) -> bool:
+    """The environment's own one hides those of the base that its `--system-site-packages` lets in."""
+    sites = view.snapshot.sites
+    first = view.effective[name]
+    rest = [dist for dist in dists if dist.site != first.site]
+    return sites[first.site].of_target and all(sites[dist.site].role in ("system", "dist-packages") for dist in rest)
+
+
+def _overriding(view: View, overriding: list[tuple[str, list[Distribution]]]) -> Finding:
+    remedy = view.remedy
+    names = [f"{name} {view.effective[name].version or ''}".rstrip() for name, _ in overriding]
+    base = sorted({view.site_path(d) for name, dists in overriding for d in dists if d.site != view.effective[name].site})
+    return RULE.finding(
+        f"{len(overriding)} distributions of the environment hide others in {' and '.join(map(view.inside, base[:2]))}: "
+        f"{', '.join(names[:SHOWN])}{' and others' if len(names) > SHOWN else ''}",
+        [view.distribution(view.effective[name]) for name, _ in overriding],
+        evidence=[
+            f"{name}: {' hides '.join(dict.fromkeys(str(dist.version) for dist in dists))}"
+            for name, dists in overriding[: 2 * SHOWN]
+        ],
+        fixes=[
+            remedy.manual(
+                "Nothing to do where the newer ones are wanted; else make the environment without --system-site-packages",
+                RULE.code,
+                commands=remedy.recreate("").commands,
+            )
+        ],
+        key="overriding",
+        severity="warning",
+    )
 
 
 def _across_folders(view: View, name: str, dists: list[Distribution]) -> Finding:
