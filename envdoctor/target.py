@@ -279,7 +279,11 @@ class _Finder:
                 ) from None
         for folder in project_folders(self.project):
             path = f"{folder.rstrip('/')}/.venv"
-            if os.path.lexists(path) and not files.is_file(path):
+            if files.is_file(path):
+                named = _named_in(path, folder)
+                if named is not None:
+                    return self.place(named, "the path in the project's .venv file")
+            elif os.path.lexists(path):
                 try:
                     return self.place(path, ".venv in the project")
                 except TargetError as error:
@@ -748,6 +752,19 @@ def _site_version(prefix: str, *, windows: bool) -> str | None:
 # ---------------------------------------------------------------------------------------------------------------- pieces
 def _is_path(argument: str) -> bool:
     return "/" in argument or argument in (".", "..", "~") or (sys.platform == "win32" and "\\" in argument)
+
+
+def _named_in(path: str, folder: str) -> str | None:
+    """The environment whose path a ``.venv`` file holds, relative to the project (Hatch and others write one); None for any
+    other content, such as the name of an environment of pipenv."""
+    try:
+        words = files.read_text(path, 1 << 12).strip()
+    except files.Unreadable:
+        return None
+    if not words or "\n" in words or "\0" in words:
+        return None
+    named = os.path.normpath(os.path.join(folder, words))
+    return named if os.path.isdir(named) and _is_environment(named) else None
 
 
 def _inside(prefix: str, path: str) -> str | None:

@@ -305,6 +305,20 @@ def test_a_variable_that_names_nothing_is_said_and_nothing_else_is_checked(varia
     assert "deactivate" in str(error.hint)
 
 
+@pytest.mark.parametrize(("content", "followed"), [("{env}\n", True), ("../made\n", True), ("some-name", False), ("", False)])
+def test_a_dot_venv_file(content: str, followed: bool, tmp_path: Path) -> None:
+    """Hatch writes the path of its environment there."""
+    env = venv(tmp_path / "made")
+    other = venv(tmp_path / "other")
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "pyproject.toml").write_text("")
+    (project / ".venv").write_text(content.format(env=env.prefix))
+    environ = {"PATH": str(other.prefix / "bin")}
+    chosen = resolve(None, environ=environ, cwd=str(project), home=None)
+    assert chosen.prefix == str(env.prefix if followed else other.prefix)
+
+
 def test_an_empty_dot_venv_is_said(tmp_path: Path) -> None:
     (tmp_path / ".venv").mkdir()
     assert ".venv" in refused(cwd=str(tmp_path)).message
