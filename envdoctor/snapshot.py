@@ -609,6 +609,21 @@ class LibraryFolder(Fact, frozen=True, kw_only=True):
     """Names of the libraries in the folder, at most 5,000."""
 
 
+class LibraryOverride(Fact, frozen=True, kw_only=True):
+    """A library that a variable puts in front of one of the same name that the target ships."""
+
+    variable: str
+    name: str
+    """File name or soname, as the target's files ask for it."""
+    path: str
+    fits: bool = True
+    """Of the machine that the target's copy is for; the loader passes over others."""
+    asker: str | None = None
+    """The first of the target's files that misses something in it."""
+    lacks: tuple[str, ...] = ()
+    """Symbols and symbol versions that `asker` needs, the target's copy has, and this one has not; at most 20."""
+
+
 class PythonHome(Fact, frozen=True, kw_only=True):
     """The folder that PYTHONHOME names."""
 
@@ -633,6 +648,7 @@ class Shell(Fact, frozen=True, kw_only=True):
     conda_prefix_same: bool | None = None
     activations: tuple[Activation, ...] = ()
     library_folders: tuple[LibraryFolder, ...] = ()
+    overrides: tuple[LibraryOverride, ...] = ()
     python_home: PythonHome | None = None
     tools: dict[str, str] = {}
     """Installers and build tools on PATH: name to path (uv, conda, mamba, micromamba, pixi, pip, gcc, cmake, cargo, nvcc …)."""

@@ -72,6 +72,7 @@ def collect(scene: Scene) -> Collected:
         interpreter,
         machine,
         namespaces,
+        overrides,
         paths,
         project,
         pth,
@@ -108,7 +109,7 @@ def collect(scene: Scene) -> Collected:
         unowned=tuple(dists.unowned),
         leftovers=tuple(dists.leftovers),
         project=manifest,
-        shell=run("shell", lambda: shell.collect(scene, facts), Shell()),
+        shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), natives, sites), Shell()),
         machine=run("machine", lambda: machine.collect(scene), Machine()),
         pth_files=run("pth", lambda: pth.collect(scene, sites, trees, dists.owners), ()),
         installers=run(

@@ -310,6 +310,47 @@ def test_library_path_override(env: Env, tmp_path: Path, tags: str) -> None:
         assert diagnose(env.prefix, "PTH004", environ={"PATH": "", "LD_LIBRARY_PATH": value}) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux" or shutil.which("gcc") is None, reason="needs gcc on Linux")
+def test_an_override_that_lacks_what_is_needed(env: Env, tmp_path: Path) -> None:
+    versions = tmp_path / "map"
+    versions.write_text("GADGET_1.0 { global: answer; };\nGADGET_2.0 { global: more; } GADGET_1.0;\n")
+    script = (f"-Wl,--version-script,{versions}",)
+    both = "int answer(void) { return 1; } int more(void) { return 1; }\n"
+    lib = library(env.site / "gadget" / "lib", "libgadget.so.1", script, both)
+    code = (
+        "#include <Python.h>\nint answer(void); int more(void);\n"
+        "int use(void) { return answer() + more(); }\n"
+        'static struct PyModuleDef m = {PyModuleDef_HEAD_INIT, "_core", 0, -1, 0};\n'
+        "PyMODINIT_FUNC PyInit__core(void) { return PyModule_Create(&m); }\n"
+    )
+    flags = (str(lib), "-Wl,-z,now", "-Wl,--enable-new-dtags", "-Wl,-rpath,$ORIGIN/lib")
+    built = compile_extension(tmp_path / "build", "_core", source=code, flags=flags)
+    data = lib.read_bytes()
+    shutil.rmtree(env.site / "gadget")
+    files = {"gadget/__init__.py": "", f"gadget/{built.name}": built.read_bytes(), "gadget/lib/libgadget.so.1": data}
+    env.dist("gadget", files=files)
+
+    def judged(**shell: str) -> tuple[bool, list[str]]:
+        found = diagnose(env.prefix, "PTH004", environ={"PATH": "", **shell})
+        assert all(f.subjects[0].name == next(iter(shell)) for f in found)
+        return env.run("-c", "import gadget._core", env=shell).returncode == 0, [f.severity for f in found]
+
+    old = tmp_path / "old"
+    versions.write_text("GADGET_1.0 { global: answer; };\n")
+    library(old, "libgadget.so.1", script)
+    assert judged(LD_LIBRARY_PATH=str(old)) == (False, ["error"])
+    assert judged(LD_PRELOAD=str(old / "libgadget.so.1")) == (False, ["error"])
+    same = tmp_path / "same"
+    same.mkdir()
+    (same / "libgadget.so.1").write_bytes(data)
+    assert judged(LD_LIBRARY_PATH=str(same)) == (True, ["warning"])
+    assert judged(LD_PRELOAD=str(same / "libgadget.so.1")) == (True, ["warning"])
+    foreign = bytearray((old / "libgadget.so.1").read_bytes())
+    foreign[18:20] = (183).to_bytes(2, sys.byteorder)
+    (old / "libgadget.so.1").write_bytes(foreign)
+    assert judged(LD_LIBRARY_PATH=str(old)) == (True, [])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD")
 def test_missing_preload(env: Env) -> None:
     finding = only(diagnose(env.prefix, "PTH004", environ={"PATH": "", "LD_PRELOAD": "/opt/gone/libx.so libc.so.6"}), "PTH004")

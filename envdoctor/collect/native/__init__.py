@@ -164,6 +164,24 @@ def exported_symbols(path: str) -> set[bytes]:
     return set()
 
 
+def wanted_symbols(path: str) -> set[bytes]:
+    """Names of the strong dynamic symbols that an ELF file needs of others, and of the versions that it needs them in."""
+    try:
+        fd, info = files.open_regular(path)
+    except files.Unreadable:
+        return set()
+    try:
+        head = os.pread(fd, HEAD, 0)
+        if head[:4] == ELF_MAGIC:
+            image = Elf(fd, head, info.st_size)
+            return image.undefined(image.string_table()) | image.needed_versions()
+    except _BAD:
+        pass
+    finally:
+        os.close(fd)
+    return set()
+
+
 def _missing(image: Elf, python: PythonSymbols) -> tuple[str, ...]:
     """Strong undefined C-API symbols of known Pythons that this one does not export."""
     from envdoctor.data.python_symbols import SYMBOLS

@@ -435,6 +435,10 @@ class Elf:
             if section == 0 and binding != _STB_WEAK and name < len(strings)
         }
 
+    def needed_versions(self) -> set[bytes]:
+        """Names of the symbol versions that the file needs, weak needs left out."""
+        return {name.encode() for name in self._strings(set(self._version_needs())).values()}
+
     def exported(self) -> set[bytes]:
         """All defined dynamic symbols."""
         strings = self.string_table()

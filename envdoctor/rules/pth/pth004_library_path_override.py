@@ -9,11 +9,12 @@ print an error.
 ## How it is found
 Names of libraries in the folders of the variable, compared with the libraries that the environment ships and that its
 own extension modules and libraries ask for by that name. Files that find their libraries by DT_RPATH are left out: the
-loader follows DT_RPATH first. Whether versions or symbols then miss is the business of the LIB rules.
+loader follows DT_RPATH first. A preloaded file counts by its soname. It is an error where a file of the environment needs a
+symbol or a symbol version that the environment's copy has and the other one has not.
 
 ## Look-alikes that are fine
 - Folders of the environment itself.
-- Folders without a library of a name that the environment ships.
+- Folders without a library of a name that the environment ships, or with one for another machine.
 - Files with DT_RPATH, as in most wheels repaired by auditwheel.
 
 ## How to fix
@@ -45,7 +46,7 @@ def check(view: View) -> Iterator[Finding]:
     for folder in folders:
         if folder.preload and not folder.exists:
             yield _missing_preload(view, folder)
-    searched = [folder for folder in folders if folder.libraries]
+    searched = [folder for folder in folders if folder.libraries or folder.preload]
     if searched:
         yield from _overridden(view, searched)
 
@@ -68,10 +69,17 @@ def _overridden(view: View, folders: list[LibraryFolder]) -> Iterator[Finding]:
         for part in native.slices:
             if part.soname:
                 shipped.setdefault(part.soname.rpartition("/")[2], path)
+    overrides = view.snapshot.shell.overrides
+    unfit = {override.path for override in overrides if not override.fits}
+    lacking = {(override.variable, override.name): override for override in overrides if override.lacks}
+    preloaded = {override.name: override for override in overrides if override.fits}
     winners: dict[str, LibraryFolder] = {}
-    for folder in folders:
+    for folder in sorted(folders, key=lambda folder: not folder.preload):
         for name in folder.libraries:
-            if name in shipped:
+            if name in shipped and f"{folder.path}/{name}" not in unfit:
+                winners.setdefault(name, folder)
+        for name, override in preloaded.items():
+            if folder.preload and override.variable == folder.variable and _same_file(override.path, folder.path):
                 winners.setdefault(name, folder)
     if not winners:
         return
@@ -79,11 +87,12 @@ def _overridden(view: View, folders: list[LibraryFolder]) -> Iterator[Finding]:
     asking: dict[str, list[tuple[NativeFile, Slice]]] = {}
     for native in view.snapshot.natives:
         for part in native.slices:
-            if part.rpath and not part.runpath:
-                continue  # DT_RPATH is searched before the variable
+            immune = part.rpath and not part.runpath  # DT_RPATH is searched before the variable
             for needed in part.needed:
                 name = needed.rpartition("/")[2]
-                if name in winners and not (inherited and _in_lib(view, shipped[name])):
+                if name not in winners or (immune and not winners[name].preload):
+                    continue
+                if winners[name].preload or not (inherited and _in_lib(view, shipped[name])):
                     asking.setdefault(name, []).append((native, part))
     for variable in sorted({winners[name].variable for name in asking}):
         names = sorted(name for name in asking if winners[name].variable == variable)
@@ -95,10 +104,17 @@ def _overridden(view: View, folders: list[LibraryFolder]) -> Iterator[Finding]:
         evidence = []
         for name in names[:SHOWN]:
             native, _ = asking[name][0]
-            evidence.append(f"{name}: {winners[name].path}/{name} comes before {view.inside(shipped[name])}")
+            evidence.append(f"{name}: {_file(winners[name], name)} comes before {view.inside(shipped[name])}")
             evidence.append(f"{view.inside(_path(view, native))} asks for {name}; files that do: {len(asking[name])}")
+        broken = [lacking[variable, name] for name in names if (variable, name) in lacking]
+        for override in broken[:SHOWN]:
+            lacks = ", ".join(override.lacks[:3])
+            evidence.append(f"{override.name}: {view.inside(override.asker or '')} needs {lacks}, which {override.path} lacks")
+        if broken:
+            first, confidence = broken[0].name, "likely"
+        effect = f", and it lacks {broken[0].lacks[0]}" if broken else ""
         yield RULE.finding(
-            f"{variable} makes {winners[first].path}/{first} load instead of the environment's own{more}",
+            f"{variable} makes {_file(winners[first], first)} load instead of the environment's own{effect}{more}",
             [
                 Subject("variable", variable),
                 *(view.named(owner) for owner in owners),
@@ -107,8 +123,17 @@ def _overridden(view: View, folders: list[LibraryFolder]) -> Iterator[Finding]:
             evidence=evidence,
             fixes=[_fix(view, variable)],
             key=variable,
+            severity="error" if broken else None,
             confidence=confidence,
         )
+
+
+def _file(folder: LibraryFolder, name: str) -> str:
+    return folder.path if folder.preload else f"{folder.path}/{name}"
+
+
+def _same_file(full: str, named: str) -> bool:
+    return full == named or full.endswith("/" + named.removeprefix("./"))
 
 
 def _path(view: View, native: NativeFile) -> str:
