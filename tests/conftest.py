@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +18,37 @@ for _folder in (str(HERE), str(HERE.parent)):
 
 from tests.builders import Env, venv  # noqa: E402
 from tests.command import clean_shell, command  # noqa: E402
+
+SEEN = "ENVDOCTOR_TEST_SEEN"
+"""Variable with the file in which ``support.report_of`` notes which rule fired or stayed silent on a snapshot and its JSON."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """One file for a run and all its workers."""
+    if not hasattr(config, "workerinput"):
+        handle, path = tempfile.mkstemp(prefix="envdoctor-seen-")
+        os.close(handle)
+        os.environ[SEEN] = path
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """After a whole, green run: every rule has fired and has stayed silent, on the thing itself and on its snapshot alike."""
+    config = session.config
+    if hasattr(config, "workerinput"):
+        return
+    path = Path(os.environ.pop(SEEN))
+    seen = set(path.read_text().split("\n"))
+    path.unlink()
+    whole = [Path(a).resolve() for a in config.args] in ([HERE], []) and not config.option.keyword
+    if exitstatus or not whole or config.option.collectonly:
+        return
+    from envdoctor.rules import modules
+
+    lacking = [f"{code} never {word}" for code in modules() for word in ("fired", "silent") if f"{code} {word}" not in seen]
+    if lacking:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        sys.stderr.write("\nrules without a case: " + ", ".join(lacking) + "\n")
+
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -6,6 +6,7 @@ the two differ: so every rule case is also the proof that a snapshot gives the s
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,7 +46,21 @@ def report_of(snapshot: Snapshot, *codes: str) -> Report:
     assert report.findings == again.findings
     crashed = [check for check in report.checks if check.outcome == "crashed"]
     assert not crashed, crashed
+    _note(report)
     return report
+
+
+def _note(report: Report) -> None:
+    """Tells ``conftest.pytest_sessionfinish`` which rules were seen to fire and to be silent."""
+    words = {"found": "fired", "clean": "silent"}
+    lines = {f"{check.code} {words[check.outcome]}\n" for check in report.checks if check.outcome in words} - _NOTED
+    if lines and "ENVDOCTOR_TEST_SEEN" in os.environ:
+        _NOTED.update(lines)
+        with open(os.environ["ENVDOCTOR_TEST_SEEN"], "a") as file:  # noqa: PTH123
+            file.write("".join(sorted(lines)))
+
+
+_NOTED: set[str] = set()
 
 
 def diagnose(prefix: Path | str, *codes: str, **options: object) -> list[Finding]:
