@@ -187,8 +187,8 @@ def _python(interpreter: Interpreter) -> tuple[int, int] | None:
 def _abis(interpreter: Interpreter, version: tuple[int, int] | None) -> tuple[str, ...]:
     if interpreter.implementation.lower() != "cpython":
         return (interpreter.abi.lower().replace("-", "_"),) if interpreter.abi else ()
-    if version is None:
-        return ()
+    if version is None or version < (3, 0):
+        return ()  # cp27m or cp27mu: nothing that is read tells how wide its characters are
     base = f"cp{version[0]}{version[1]}{'t' if interpreter.free_threaded else ''}"
     if version < (3, 8):
         return (f"{base}{'d' if interpreter.debug else ''}m",)

@@ -216,6 +216,13 @@ def test_free_threaded_and_gil_builds_do_not_mix() -> None:
     assert parts("py3-none-any", free) == []
 
 
+def test_python_2_of_either_width() -> None:
+    """cp27m and cp27mu differ by the width of characters, which no file tells."""
+    of = snapshot(version="2.7.18", abi="cp27m")
+    assert parts("cp27-cp27mu-manylinux1_x86_64", of) == parts("cp27-cp27m-manylinux1_x86_64", of) == []
+    assert parts("cp36-cp36m-manylinux1_x86_64", of) == ["python"]
+
+
 def test_debug_builds_take_release_wheels() -> None:
     of = snapshot(debug=True, abi="cp311d")
     assert parts("cp311-cp311-linux_x86_64", of) == []
