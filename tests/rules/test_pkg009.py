@@ -144,3 +144,16 @@ def test_egg_info_needs_no_record(env: Env) -> None:
 def test_versions_of_an_operating_system_are_a_warning(env: Env) -> None:
     env.dist("alpha", "0.23ubuntu1", installer="debian")
     assert only(diagnose(env.prefix, "PKG009"), "PKG009").severity == "warning"
+
+
+def test_metadata_that_was_published_invalid_is_not_mended_by_the_same_release(env: Env) -> None:
+    """celery 4.4.7 asks for `pytz (>dev)`, pylint 2.6.0 for Python `>=3.5.*`: their wheels hold that."""
+    env.dist("alpha", "1.0", requires=["beta (>dev)"], requires_python=">=3.5.*")
+    env.dist("beta", "1.0")
+    found = only(diagnose(env.prefix, "PKG009"), "PKG009")
+    assert found.severity == "warning"
+    assert any("alpha>1.0" in command for command in found.fixes[0].commands)
+    path = env.site / "alpha-1.0.dist-info/METADATA"
+    path.write_text(path.read_text() + "more\n")
+    found = only(diagnose(env.prefix, "PKG009", deep=True), "PKG009")
+    assert any("alpha==1.0" in command for command in found.fixes[0].commands), "altered here: the same release mends it"

@@ -18,7 +18,7 @@ version that differs from the folder's, a RECORD that is not there) is a warning
 system's packager made up, such as `0.23ubuntu1`.
 
 ## How to fix
-Install the distribution again.
+Install the distribution again. Where an invalid specifier is what the author published, only another release helps.
 
 ## Example
 `the metadata of numpy is broken: METADATA: empty or without a single field`
@@ -66,8 +66,18 @@ def check(view: View) -> Iterator[Finding]:
                     "PKG004",
                     safety=remedy.safety("unsafe", dist),
                 )
+            elif not severe and dist.version and _as_published(dist, problems):
+                fix = remedy.fix(
+                    f"Upgrade {name}: {dist.version} was published like that; installers of its day took it, newer ones may not",
+                    remedy.install(f"{name}>{dist.version.partition('+')[0]}", dist=dist),
+                    RULE.code,
+                    "PKG002",
+                    safety=remedy.safety("unsafe", dist),
+                )
             else:
-                fix = remedy.fix(f"Install {name} again", remedy.reinstall(_whole(dist)), RULE.code, safety=remedy.safety("safe", dist))
+                fix = remedy.fix(
+                    f"Install {name} again", remedy.reinstall(_whole(dist)), RULE.code, safety=remedy.safety("safe", dist)
+                )
             yield RULE.finding(
                 f"the metadata of {name} {dist.version or ''} is broken: ".replace("  ", " ").replace(" :", ":")
                 + f"{problems[0]}{more}",
@@ -77,6 +87,13 @@ def check(view: View) -> Iterator[Finding]:
                 severity=severity,
                 key=f"distribution:{name}" + (f":{dist.version}" if len(same) > 1 else ""),
             )
+
+
+def _as_published(dist: Distribution, problems: list[str]) -> bool:
+    """The text is invalid, and RECORD says that it is what the wheel held: another install gives the same."""
+    resized = dist.record.resized if dist.record is not None else ()
+    invalid = all(p.endswith(("is not valid (PEP 440)", "is not valid (PEP 508)")) for p in problems)
+    return dist.record is not None and invalid and not any(row.path.endswith("/METADATA") for row in resized)
 
 
 def _whole(dist: Distribution) -> Distribution:
