@@ -179,7 +179,7 @@ class Remedy:
         wanted = sorted(
             f"{d.name}=={d.version}"
             for d in self.view.of_target
-            if d.requested and d.version and version_of(d.version) and not d.direct_url and not d.conda
+            if d.requested and d.version and version_of(d.version) and not (d.direct_url or d.editable or d.conda)
         )
         pins = tuple(wanted) if len(wanted) <= 12 else ()
         if self.kind == "system" or (self.kind == "unknown" and self.view.snapshot.venv is None):
