@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from envdoctor.finding import Confidence, Finding, Fix, Safety, Severity, Subject
+from envdoctor.finding import Confidence, Finding, Fix, Safety, Severity, Subject, SubjectKind
 from envdoctor.report import Outcome, Report, Suppressed
 from envdoctor.snapshot import Kind, System
 
@@ -79,18 +79,7 @@ class MachineV1(msgspec.Struct, frozen=True):
 class SubjectV1(msgspec.Struct, frozen=True):
     """What a finding is about. A distribution's name is normalized; a path inside the prefix is relative to it."""
 
-    kind: Literal[
-        "distribution",
-        "conda-package",
-        "file",
-        "lockfile",
-        "interpreter",
-        "environment",
-        "variable",
-        "machine",
-        "gpu",
-        "project",
-    ]
+    kind: SubjectKind
     name: str
     version: str | None
     path: str | None

@@ -7,11 +7,11 @@ lie: every table is bounded, every offset is checked against the size of the fil
 
 from __future__ import annotations
 
-import os
 import struct
 from functools import lru_cache
 from typing import Final, Literal
 
+from envdoctor.collect.native.window import Window, offset_of
 from envdoctor.snapshot import Slice, text
 
 MAGIC: Final = b"\x7fELF"
@@ -72,13 +72,11 @@ _WORDS4 = {e: struct.Struct(e + "IIII") for e in "<>"}
 _WORD = {e: struct.Struct(e + "I") for e in "<>"}
 
 
-class Elf:
+class Elf(Window):
     """One open ELF file. `head` are its first bytes, `size` its size; `problem` says why it cannot be loaded anywhere."""
 
     def __init__(self, fd: int, head: bytes, size: int) -> None:
-        self.fd = fd
-        self.head = head
-        self.size = size
+        super().__init__(fd, head, size)
         self.problem: str | None = None
         self.kind: Kind = "other"
         self.loads: list[tuple[int, int, int]] = []
@@ -89,21 +87,9 @@ class Elf:
         self.endian: Literal["<", ">"] = "<"
         self._parse()
 
-    def at(self, offset: int, count: int) -> bytes:
-        """At most `count` bytes at `offset`, fewer at the end of the file."""
-        if offset < 0 or offset >= self.size or count <= 0:
-            return b""
-        end = offset + count
-        if end <= len(self.head):
-            return self.head[offset:end]
-        return os.pread(self.fd, count, offset)
-
     def offset(self, address: int) -> int:
         """Where a virtual address lies in the file, or -1."""
-        for start, offset, length in self.loads:
-            if start <= address < start + length:
-                return offset + address - start
-        return -1
+        return offset_of(address, self.loads)
 
     def _parse(self) -> None:
         head = self.head

@@ -5,10 +5,10 @@ Java class files begin with the same four bytes as fat files; the count that fol
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import Final, Literal, NamedTuple
 
+from envdoctor.collect.native.window import Window
 from envdoctor.snapshot import Slice, text
 
 Kind = Literal["library", "executable", "object", "other"]
@@ -67,13 +67,11 @@ class Part(NamedTuple):
     """(offset of the table, count, offset of the strings, their size), relative to the file's start."""
 
 
-class MachO:
+class MachO(Window):
     """One open Mach-O file. `head` are its first bytes, `size` its size."""
 
     def __init__(self, fd: int, head: bytes, size: int) -> None:
-        self.fd = fd
-        self.head = head
-        self.size = size
+        super().__init__(fd, head, size)
         self.problem: str | None = None
         self.parts: list[Part] = []
         width = FAT.get(head[:4])
@@ -93,15 +91,6 @@ class MachO:
     def slices(self) -> tuple[Slice, ...]:
         """The facts of each slice, in the file's order."""
         return tuple(p.slice for p in self.parts)
-
-    def at(self, offset: int, count: int) -> bytes:
-        """At most `count` bytes at `offset`, fewer at the end of the file."""
-        if offset < 0 or offset >= self.size or count <= 0:
-            return b""
-        end = offset + count
-        if end <= len(self.head):
-            return self.head[offset:end]
-        return os.pread(self.fd, count, offset)
 
     def _fat(self, width: int) -> None:
         raw = self.head[4:8]

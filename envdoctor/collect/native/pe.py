@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import struct
 from typing import Final, Literal
 
+from envdoctor.collect.native.window import Window, offset_of
 from envdoctor.snapshot import Slice, text
 
 Kind = Literal["library", "executable", "object", "other"]
@@ -29,13 +29,11 @@ _MAX_IMPORTS: Final = 512
 _MAX_EXPORTS: Final = 4096
 
 
-class Pe:
+class Pe(Window):
     """One open PE file. `head` are its first bytes, `size` its size."""
 
     def __init__(self, fd: int, head: bytes, size: int) -> None:
-        self.fd = fd
-        self.head = head
-        self.size = size
+        super().__init__(fd, head, size)
         self.problem: str | None = None
         self.kind: Kind = "other"
         self.slice: Slice | None = None
@@ -45,21 +43,9 @@ class Pe:
         self.managed = False
         self._parse()
 
-    def at(self, offset: int, count: int) -> bytes:
-        """At most `count` bytes at `offset`, fewer at the end of the file."""
-        if offset < 0 or offset >= self.size or count <= 0:
-            return b""
-        end = offset + count
-        if end <= len(self.head):
-            return self.head[offset:end]
-        return os.pread(self.fd, count, offset)
-
     def offset(self, address: int) -> int:
         """Where a relative virtual address lies in the file, or -1."""
-        for start, offset, length in self.sections:
-            if start <= address < start + length:
-                return offset + address - start
-        return -1
+        return offset_of(address, self.sections)
 
     def _parse(self) -> None:
         head = self.head
