@@ -163,6 +163,20 @@ class Remedy:
             return (("pixi", "add", *specs),)
         return ((tool, "install", "-p", self.prefix, *specs),)
 
+    def conda_update(self, *names: str) -> tuple[Command, ...]:
+        """Commands that bring conda packages to versions that fit this machine."""
+        tool = self.conda_tool()
+        if tool == "pixi":
+            return (("pixi", "update", *names),)
+        return ((tool, "update", "-p", self.prefix, *names),)
+
+    def conda_reinstall(self, *specs: str) -> tuple[Command, ...]:
+        """Commands that link conda packages (``name=version``) anew."""
+        tool = self.conda_tool()
+        if tool == "pixi":
+            return (("pixi", "reinstall", *(spec.partition("=")[0] for spec in specs)),)
+        return ((tool, "install", "-p", self.prefix, "--force-reinstall", *specs),)
+
     def delete(self, *paths: str) -> tuple[Command, ...]:
         """Commands that delete files or folders (absolute paths)."""
         if not paths:

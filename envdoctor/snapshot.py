@@ -311,6 +311,22 @@ class PrefixRecord(Fact, frozen=True, kw_only=True):
     """Names the folder the target stands in, links followed."""
 
 
+class CondaPackage(Fact, frozen=True, kw_only=True):
+    """A record of conda-meta that asks something of the system, or whose Python metadata is gone."""
+
+    name: str
+    version: str = ""
+    build: str = ""
+    record: str = ""
+    """Its file, relative to the prefix."""
+    virtual: tuple[str, ...] = ()
+    """Its ``depends`` on virtual packages: ``__glibc >=2.28,<3.0.a0``."""
+    metadata_gone: tuple[str, ...] = ()
+    """dist-info and egg-info folders of it that are not there, relative to the prefix."""
+    module: str | None = None
+    """A module of it that is there, relative to the prefix; looked for where metadata is gone."""
+
+
 class Kernel(Fact, frozen=True, kw_only=True):
     """A Jupyter kernelspec (kernel.json)."""
 
@@ -863,6 +879,7 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     shared_files: tuple[SharedFile, ...] = ()
     unowned: tuple[Unowned, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
+    conda_packages: tuple[CondaPackage, ...] = ()
     generated: tuple[GeneratedCode, ...] = ()
     broken_imports: tuple[BrokenImport, ...] = ()
     shadows: tuple[Shadow, ...] = ()

@@ -90,9 +90,9 @@ def collect(scene: Scene) -> Collected:
     trees: list[Tree | None] = run(
         "tree", lambda: [_tree(scene, site, rows) for site, rows in zip(sites, recorded, strict=True)], [None] * len(sites)
     )
-    conda_owners = run("conda", lambda: conda.metadata_owners(scene), {})
+    records = run("conda", lambda: conda.collect(scene), conda.Facts({}, ()))
     nobody = distributions.Facts(owned=[distributions.Owned() for _ in sites])
-    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, recorded, conda_owners), nobody)
+    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, recorded, records.owners), nobody)
     natives = run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
     shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))
@@ -108,6 +108,7 @@ def collect(scene: Scene) -> Collected:
         shared_files=shared,
         unowned=tuple(dists.unowned),
         leftovers=tuple(dists.leftovers),
+        conda_packages=records.packages,
         project=manifest,
         shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), natives, sites), Shell()),
         machine=run("machine", lambda: machine.collect(scene), Machine()),

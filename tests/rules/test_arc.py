@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import struct
@@ -591,6 +592,35 @@ def test_what_does_not_fit_a_foreign_environment_itself(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------------- ARC008
+@pytest.mark.parametrize(
+    ("depends", "told"),
+    [
+        ("__glibc >=2.28,<3.0.a0", True),
+        ("__glibc >=2.17,<3.0.a0", False),
+        ("__glibc", False),
+        ("__glibc <2.10|>=2.5", False),
+        ("__glibc >=2.17|>=2.50", False),
+        ("__linux >=9.1", True),
+        ("__osx >=14.0", False),
+        ("__archspec 1 x86_64_v3", False),
+        ("__glibc >=junk", False),
+    ],
+)
+def test_what_conda_records_ask_of_the_system(tmp_path: Path, depends: str, told: bool) -> None:
+    prefix = tmp_path / "conda"
+    (prefix / "bin").mkdir(parents=True)
+    (prefix / "bin/python").symlink_to(sys.executable)
+    (prefix / f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages").mkdir(parents=True)
+    (prefix / "conda-meta").mkdir()
+    (prefix / "conda-meta/history").write_text("")
+    (prefix / "conda-meta/alpha-1.0-0.json").write_text(
+        json.dumps({"name": "alpha", "version": "1.0", "build": "0", "depends": ["python", depends], "files": []})
+    )
+    seen = msgspec.structs.replace(snapshot_of(prefix), natives=(), distributions=())
+    found = judged(seen, "ARC008", libc="glibc 2.17", libcs=("glibc 2.17",), kernel="5.4.0")
+    assert [(f.severity, f.subjects[0].kind, f.subjects[0].name) for f in found] == (
+        [("error", "conda-package", "alpha")] if told else []
+    )
 
 
 def test_glibc_of_the_tag_is_too_new(env: Env) -> None:

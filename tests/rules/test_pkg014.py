@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import compileall
+import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +143,27 @@ def test_one_of_two_in_a_namespace(env: Env) -> None:
     shutil.rmtree(env.site / "google" / "two")
     assert not env.imports("google.two")
     assert [f.subjects[0].name for f in errors(diagnose(env.prefix, "PKG014"))] == ["google-two"]
+
+
+@pytest.mark.parametrize("case", ["gone", "upgraded", "all gone", "there"])
+def test_a_conda_package_without_its_metadata(tmp_path: Path, case: str) -> None:
+    short = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    env = Env(tmp_path / "conda")
+    (env.prefix / "bin").mkdir(parents=True)
+    (env.prefix / "bin/python").symlink_to(sys.executable)
+    (env.prefix / f"lib/python{short}/site-packages").mkdir(parents=True)
+    (env.prefix / "conda-meta").mkdir()
+    (env.prefix / "conda-meta/history").write_text("")
+    info = env.dist("alpha", files={"alpha/__init__.py": ""}, installer="conda")
+    files = [str(path.relative_to(env.prefix)) for path in env.site.rglob("*") if path.is_file()]
+    (env.prefix / "conda-meta/alpha-1.0-0.json").write_text(
+        json.dumps({"name": "alpha", "version": "1.0", "build": "0", "depends": [], "files": files})
+    )
+    if case != "there":
+        shutil.rmtree(info)
+    if case == "upgraded":
+        env.dist("alpha", "2.0")
+    if case == "all gone":
+        shutil.rmtree(env.site / "alpha")
+    found = diagnose(env.prefix, "PKG014")
+    assert [(f.severity, f.subjects[0].name) for f in found] == ([("error", "alpha")] if case == "gone" else [])

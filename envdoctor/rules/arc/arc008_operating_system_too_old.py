@@ -6,9 +6,10 @@ found``; on an older macOS a symbol is missing when the module loads; a library 
 over as if it were not there. Nothing in the environment is broken: the same files work on a newer system.
 
 ## How it is found
-Three declarations are compared with the machine: the version in the wheel's platform tag (`manylinux_2_39`,
+Four declarations are compared with the machine: the version in the wheel's platform tag (`manylinux_2_39`,
 `musllinux_1_2`, `macosx_14_0`), the highest `GLIBC_` version that an extension module or its libraries need (weak needs
-left out), and the minimum that a file's own header names (`LC_BUILD_VERSION` of macOS, the ABI note of ELF).
+left out), the minimum that a file's own header names (`LC_BUILD_VERSION` of macOS, the ABI note of ELF), and what conda
+packages ask of `__glibc`, `__osx`, `__linux` and `__musl` in their `depends`.
 
 ## Look-alikes that are fine
 - A wheel with several tags, one of which is low enough.
@@ -34,11 +35,14 @@ from envdoctor.finding import Confidence, Finding, Fix, Severity, Subject, finge
 from envdoctor.natives import Group, Loading, Native, names_of, some
 from envdoctor.platforms import explain, is_foreign, numbers
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.snapshot import Distribution
+from envdoctor.snapshot import CondaPackage, Distribution
 from envdoctor.view import View
 
 RULE = Rule(
-    "ARC008", "operating-system-too-old", "error", reads=("distributions", "natives", "machine", "interpreter", "target", "sites")
+    "ARC008",
+    "operating-system-too-old",
+    "error",
+    reads=("distributions", "natives", "machine", "interpreter", "target", "sites", "conda_packages"),
 )
 
 MANY = 12
@@ -101,6 +105,7 @@ def check(view: View) -> Iterator[Finding]:
             some_ = [one for one in some_ if one.dist is None]
         for one in some_:
             yield _distribution(view, loading, one)
+    yield from _conda(view, loading)
 
 
 def _tag_need(view: View, loading: Loading, dist: Distribution) -> Need | None:
@@ -183,6 +188,69 @@ def _needs(loading: Loading, group: Group, native: Native, kernel: tuple[int, ..
             current = (11, 0) if found.macos == (10, 16) else found.macos
             if wanted is not None and wanted > current and any(part.machine == m for m in loading.machines):
                 yield Need("macOS", wanted, current, f"{path}: built for macOS {part.minimum_os} or later", certain=False)
+
+
+_VIRTUAL = {"__glibc": "glibc", "__musl": "musl", "__osx": "macOS", "__linux": "kernel"}
+
+
+def _conda(view: View, loading: Loading) -> Iterator[Finding]:
+    """One finding for each of glibc, musl, macOS and the kernel that conda records ask more of than there is."""
+    profile = loading.profile
+    has: dict[str, tuple[int, ...] | None] = {
+        "glibc": profile.libc_version if profile.libc == "glibc" else None,
+        "musl": profile.libc_version if profile.libc == "musl" else None,
+        "macOS": (11, 0) if profile.macos == (10, 16) else profile.macos,
+        "kernel": _triple(view.machine.kernel) if profile.system == "linux" else None,
+    }
+    found: dict[str, list[tuple[CondaPackage, Need]]] = {}
+    for package in view.snapshot.conda_packages:
+        for depend in package.virtual:
+            name, _, spec = depend.partition(" ")
+            what = _VIRTUAL.get(name, "")
+            have, wanted = has.get(what), _floor(spec)
+            if have is not None and wanted is not None and wanted > have:
+                found.setdefault(what, []).append((package, Need(what, wanted, have, f"{package.record}: depends on {depend}")))
+    for what, members in sorted(found.items()):
+        worst = max((need for _, need in members), key=lambda need: need.version)
+        names = [f"{package.name} {package.version}".rstrip() for package, _ in members]
+        shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} other conda packages"
+        specs = sorted({package.name for package, _ in members})
+        yield RULE.finding(
+            f"{shown} need{'s' if len(names) == 1 else ''} {_name(worst)}, this machine has {_has(worst)}",
+            [
+                *(Subject("conda-package", package.name, package.version or None) for package, _ in members),
+                _machine_subject(view),
+            ],
+            evidence=[*(need.evidence for _, need in members[:5]), f"this machine: {_has(worst)}"],
+            fixes=[
+                view.remedy.fix(
+                    "let conda choose versions of them for this machine",
+                    view.remedy.conda_update(*specs),
+                    RULE.code,
+                    safety="unsafe",
+                ),
+                view.remedy.manual(f"use an operating system (or base image) with {_name(worst)} or newer", RULE.code),
+            ],
+            key=f"conda:{what}",
+        )
+
+
+def _floor(spec: str) -> tuple[int, ...] | None:
+    """The first two numbers of the least version that a conda version spec allows; None where it has no lower end."""
+    lows: list[tuple[int, int]] = []
+    for alternative in spec.split(" ")[0].split("|"):
+        low: tuple[int, int] | None = None
+        for part in alternative.split(","):
+            plain = part.strip().lstrip(">=~")
+            if part.strip()[:1] in ("<", "!") or not plain[:1].isdigit():
+                continue
+            version = numbers(plain.rstrip("*").rstrip("."))
+            if version is not None and (low is None or version > low):
+                low = version
+        if low is None:
+            return None
+        lows.append(low)
+    return min(lows, default=None)
 
 
 def _enforced(glibc: tuple[int, int] | None) -> bool:

@@ -8,7 +8,8 @@ ask for their version fail.
 ## How it is found
 Metadata without a package: RECORD lists modules, and all or nearly all of them (nine of ten) are gone. A package without
 metadata: a package folder that no RECORD lists, and a `~` leftover of the same name (an interrupted install) or an active
-requirement for exactly that name proves that it was installed once.
+requirement for exactly that name proves that it was installed once; or modules of a conda package whose record lists a metadata
+folder that is gone, while no other version of it is there.
 
 ## Look-alikes that are fine
 Folders that somebody put into site-packages by hand; namespace packages; distributions without modules of their own (stubs,
@@ -33,7 +34,9 @@ from envdoctor.rules.pkg._leftovers import remains
 from envdoctor.snapshot import Distribution, Unowned
 from envdoctor.view import View, normalize
 
-RULE = Rule("PKG014", "package-half-installed", "error", reads=("distributions", "unowned", "leftovers", "sites"))
+RULE = Rule(
+    "PKG014", "package-half-installed", "error", reads=("distributions", "unowned", "leftovers", "sites", "conda_packages")
+)
 
 NEARLY_ALL = 0.9
 
@@ -52,6 +55,7 @@ def check(view: View) -> Iterator[Finding]:
                 proof = [f"{view.in_site(group.site, item.path)} is left of an interrupted install" for item in group.items]
                 yield _no_metadata(view, unowned, group.name or normalize(_module(unowned)), proof, group.version)
     yield from _by_requirement(view, active, seen)
+    yield from _by_conda_record(view)
 
 
 # ------------------------------------------------------------------------------------------------- metadata, no package
@@ -124,6 +128,34 @@ def _by_requirement(view: View, active: set[int], seen: set[tuple[int, str]]) ->
         edges = [edge for edge in missing.get(name, ()) if binding(view, edge)]
         if edges and view.snapshot.sites[unowned.site].of_target:
             yield _no_metadata(view, unowned, name, evidence_of(view, edges), None, edges)
+
+
+def _by_conda_record(view: View) -> Iterator[Finding]:
+    """Packages that conda linked and whose metadata folder somebody took away."""
+    remedy = view.remedy
+    for package in view.snapshot.conda_packages:
+        for folder in package.metadata_gone:
+            name = normalize(folder.rpartition("/")[2].partition("-")[0])
+            if package.module is None or name in view.by_name:
+                continue
+            yield RULE.finding(
+                f"{name} has no metadata: conda's {package.name} {package.version} brought it, and {folder} is gone",
+                [
+                    Subject("distribution", name, package.version or None),
+                    Subject("conda-package", package.name, package.version or None),
+                    view.file(f"{view.snapshot.target.prefix}/{folder}"),
+                ],
+                evidence=[f"{package.record} lists {folder}, which is not there", f"{package.module} is there"],
+                fixes=[
+                    remedy.fix(
+                        f"Install {package.name} {package.version} again",
+                        remedy.conda_reinstall(f"{package.name}={package.version}"),
+                        RULE.code,
+                        safety="unsafe",
+                    )
+                ],
+                key=f"no-metadata:{name}",
+            )
 
 
 def _module(unowned: Unowned) -> str:
