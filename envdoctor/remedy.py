@@ -195,7 +195,10 @@ class Remedy:
             for d in self.view.of_target
             if d.requested and d.version and version_of(d.version) and not (d.direct_url or d.editable or d.conda)
         )
-        pins = tuple(wanted) if len(wanted) <= 12 else ()
+        named = {pin.partition("=")[0] for pin in wanted} | {"pip", "setuptools", "wheel"}
+        # Old installers do not note what was asked for, and projects on disk are no pins: then no list is whole.
+        whole = all(d.name in named or d.name in self.view.closure.incoming for d in self.view.of_target)
+        pins = tuple(wanted) if len(wanted) <= 12 and whole else ()
         if self.kind == "system" or (self.kind == "unknown" and self.view.snapshot.venv is None):
             # An installation is not made by venv or uv, and `--clear` would empty it.
             wanted_python = f"Python {version}" if version else "Python"

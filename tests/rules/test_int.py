@@ -15,6 +15,7 @@ import pytest
 
 from envdoctor.finding import Finding
 from envdoctor.snapshot import Activation, Snapshot
+from envdoctor.view import View
 from tests.builders import Env, interpreters, venv
 from tests.installation import SHORT, installation, own_site
 from tests.support import diagnose, only, report_of, snapshot_of
@@ -725,3 +726,16 @@ def test_int002_a_fifo_as_pyvenv_cfg_hangs_the_interpreter_not_us(env: Env) -> N
     (env.prefix / "pyvenv.cfg").unlink()
     os.mkfifo(env.prefix / "pyvenv.cfg")
     assert "pyvenv.cfg" in only(diagnose(env.prefix, "INT002"), "INT002").message
+
+
+def test_a_recreated_environment_gets_its_packages_back_or_says_that_they_are_to_be_installed(tmp_path: Path) -> None:
+    """Pins are given where they are all of it; not where an installer left no note of what was asked for, or a project on disk."""
+    env = venv(tmp_path / "env")
+    env.dist("alpha", "1.0", requires=["beta"])
+    env.dist("beta", "1.0", requested=False)
+    fix = View(snapshot_of(env.prefix)).remedy.recreate("again")
+    assert any("alpha==1.0" in command for command in fix.commands)
+    env.dist("gamma", "1.0", requested=False)
+    fix = View(snapshot_of(env.prefix)).remedy.recreate("again")
+    assert fix.title.endswith("then install the project's requirements again")
+    assert not any("alpha==1.0" in command for command in fix.commands)
