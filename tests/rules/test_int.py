@@ -729,7 +729,7 @@ def test_int002_a_fifo_as_pyvenv_cfg_hangs_the_interpreter_not_us(env: Env) -> N
 
 
 def test_a_recreated_environment_gets_its_packages_back_or_says_that_they_are_to_be_installed(tmp_path: Path) -> None:
-    """Pins are given where they are all of it; not where an installer left no note of what was asked for, or a project on disk."""
+    """Not where an installer left no note of what was asked for, nor where a project on disk is among it."""
     env = venv(tmp_path / "env")
     env.dist("alpha", "1.0", requires=["beta"])
     env.dist("beta", "1.0", requested=False)
