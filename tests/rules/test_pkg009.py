@@ -157,3 +157,9 @@ def test_metadata_that_was_published_invalid_is_not_mended_by_the_same_release(e
     path.write_text(path.read_text() + "more\n")
     found = only(diagnose(env.prefix, "PKG009", deep=True), "PKG009")
     assert any("alpha==1.0" in command for command in found.fixes[0].commands), "altered here: the same release mends it"
+
+
+def test_an_empty_record_is_a_warning(env: Env) -> None:
+    (env.dist("alpha") / "RECORD").write_bytes(b"")
+    found = only(diagnose(env.prefix, "PKG009"), "PKG009")
+    assert (found.severity, found.subjects[0].name) == ("warning", "alpha") and "RECORD: empty" in found.message

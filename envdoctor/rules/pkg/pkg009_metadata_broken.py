@@ -7,9 +7,9 @@ RECORD pip can neither upgrade nor uninstall it.
 
 ## How it is found
 METADATA or PKG-INFO: missing, empty, not UTF-8, without valid Name and Version (PEP 440), or naming another distribution
-than its folder. RECORD: unreadable, or lines that are no rows; absent although a Python installer made the distribution. WHEEL,
-direct_url.json and entry_points.txt: unreadable. `Requires-Dist` and `Requires-Python`: not PEP 508 or PEP 440. The rest of
-the check goes on with what can be read.
+than its folder. RECORD: unreadable, or lines that are no rows; absent or empty although a Python installer made the
+distribution. WHEEL, direct_url.json and entry_points.txt: unreadable. `Requires-Dist` and `Requires-Python`: not PEP 508 or
+PEP 440. The rest of the check goes on with what can be read.
 
 ## Look-alikes that are fine
 Distributions of conda or the operating system without RECORD; `.egg-info` files; an editable's `.egg-link` whose source is
@@ -121,6 +121,8 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
     record = dist.record
     if record is not None and record.malformed and not any(p.startswith("RECORD") for p in severe):
         mild.append(f"RECORD: {len(record.malformed)} lines are no rows, such as {record.malformed[0][:80]!r}")
+    if record is not None and not record.rows and not record.malformed and _should_have_record(view, dist):
+        mild.append("RECORD: empty, so no installer can upgrade or uninstall it")
     if record is None and _should_have_record(view, dist) and not any(p.startswith("RECORD") for p in severe):
         mild.append("RECORD: missing, so no installer can upgrade or uninstall it")
     if dist.requires_python and specifier_of(dist.requires_python) is None and satisfies("3", dist.requires_python) is None:
