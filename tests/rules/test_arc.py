@@ -21,7 +21,7 @@ from envdoctor.select import Selection
 from envdoctor.snapshot import Machine, Snapshot
 from tests.builders import Env, compile_extension, interpreters, venv
 from tests.collect.test_native import FIXTURES, fat, mac
-from tests.support import diagnose, errors, only, snapshot_of
+from tests.support import diagnose, errors, only, report_of, snapshot_of
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux") or os.uname().machine != "x86_64", reason="the files that must fit are Linux x86_64 ones"
@@ -69,8 +69,9 @@ def codes(findings: list[Finding]) -> list[str]:
 
 def judged(snapshot: Snapshot, *selected: str, **changes: object) -> list[Finding]:
     """Findings on a snapshot with fields of its machine changed."""
-    machine = msgspec.structs.replace(snapshot.machine, **changes) if changes else None
-    return list(judge(snapshot, Selection.of(select=list(selected or ARC)), machine=machine).findings)
+    if changes:
+        snapshot = msgspec.structs.replace(snapshot, machine=msgspec.structs.replace(snapshot.machine, **changes))
+    return list(report_of(snapshot, *(selected or ARC)).findings)
 
 
 def changed(snapshot: Snapshot, **interpreter: object) -> Snapshot:
