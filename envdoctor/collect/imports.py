@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from envdoctor.collect.tree import Tree
 
 MODULES = 800
-"""Modules that are followed without ``--deep``, all together, nearest to the top first; twice as many where the top-level
-packages are not :data:`MANY`. No package gets more than twice its share of them."""
+"""Modules that are followed without ``--deep``, all together, nearest to the top first, no package more than twice its share.
+Where there are at most :data:`MANY` top-level packages it is twice as many, and one package may take half of them."""
 MANY = 200
 SHARE = 2
 """Modules that every top-level package gets at least, itself included."""
@@ -275,7 +275,8 @@ class _Walk:
         """Follows all imports from the top-level packages, nearest first."""
         queue = list(self._roots())
         room = MODULES if len(queue) > MANY else 2 * MODULES
-        self.share = DEEP_MODULES if self.scene.deep else max(SHARE, 2 * room // max(1, len(queue)))
+        share = max(SHARE, 2 * room // len(queue)) if len(queue) > MANY else room // 2
+        self.share = DEEP_MODULES if self.scene.deep else share
         limit = DEEP_MODULES if self.scene.deep else max(room, SHARE * len(queue))
         top = True
         done = 0
@@ -286,11 +287,11 @@ class _Walk:
             done += len(queue)
             queue, top = following, False
         if queue or self.cut:
-            hint = "" if self.scene.deep else "; --deep follows all imports"
+            hint = "" if self.scene.deep else "; --deep follows all"
             self.scene.gap(
                 "imports",
                 self.scene.target.prefix,
-                f"the {min(done, limit)} modules nearest to the top-level packages were read{hint}",
+                f"only the {min(done, limit):,} modules nearest to the top-level packages were followed{hint}",
             )
 
     def _roots(self) -> Iterator[_Visit]:

@@ -13,6 +13,7 @@ from envdoctor.finding import SEVERITIES, Finding, Fix, Severity, Subject
 from envdoctor.formats.text import cells, command_line, guard, join, plural, safe, to_ascii, wrap
 from envdoctor.report import Report
 from envdoctor.rules import FAMILIES
+from envdoctor.snapshot import Gap
 
 _STYLES = {"error": "1;31", "warning": "1;33", "info": "1;36", "ok": "32", "bold": "1", "dim": "2", "crashed": "1;35"}
 _KINDS = {
@@ -420,10 +421,17 @@ class _Writer:
             parts.append(safe(f"{', '.join(codes)} ({reason})"))
         gaps = self.full.gaps
         shown = gaps if self.verbose else gaps[:2]
-        parts += [safe(f"{gap.subject} ({gap.reason})") for gap in shown]
+        parts += [safe(self._gap(gap)) for gap in shown]
         if len(shown) < len(gaps):
             parts.append(f"{len(gaps) - len(shown):,} more that could not be read (-v)")
         return parts
+
+    def _gap(self, gap: Gap) -> str:
+        """Something that was not read, and why; paths inside the prefix without it."""
+        prefix = self.full.snapshot.target.prefix.rstrip("/\\")
+        if gap.subject == self.full.snapshot.target.prefix:
+            return f"{gap.collector} ({gap.reason})"
+        return f"{gap.subject.removeprefix(prefix + '/')} ({gap.reason})"
 
 
 def _subject(finding: Finding) -> str:
