@@ -151,8 +151,6 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
     if not _walked(site):
         return None
     tree = walk(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"))
-    if recorded.depth is not None and not scene.deep:
-        scene.gap("sizes", tree.root, f"modules below level {recorded.depth + 1} were not measured; --deep measures all")
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     return tree

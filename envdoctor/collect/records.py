@@ -14,8 +14,6 @@ from envdoctor.collect import files as fs
 
 RECORD_LIMIT = 16 << 20
 """Bytes of a RECORD; the largest real ones have a tenth of it."""
-MEASURED = 60_000
-"""Rows of one site folder whose modules are measured without ``--deep``, those nearest to the top first."""
 MAX_PATH = 4096
 """Bytes of a path that a file system takes."""
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
@@ -49,8 +47,6 @@ class Recorded:
     """Folder (relative, '' for the site folder) to metadata folder to file name to recorded size ('' for none)."""
     parents: set[str] = field(default_factory=set)
     """All recorded folders and the folders above them."""
-    depth: int | None = None
-    """Folders more slashes deep than this are not measured without ``--deep``; None where all are."""
 
     def owner(self, path: str) -> str | None:
         """The metadata folder that records `path`; the last by name where there are several."""
@@ -122,22 +118,7 @@ def read(root: str) -> Recorded:
             if folder in parents:
                 break
             parents.add(folder)
-    found.depth = _depth(by_folder)
     return found
-
-
-def _depth(folders: dict[str, dict[str, dict[str, str]]]) -> int | None:
-    """The depth down to which :data:`MEASURED` rows lie; at least two below the top."""
-    rows: dict[int, int] = {}
-    for folder, groups in folders.items():
-        level = folder.count("/")
-        rows[level] = rows.get(level, 0) + sum(map(len, groups.values()))
-    total = 0
-    for level in sorted(rows):
-        total += rows[level]
-        if total > MEASURED and level > 2:
-            return level - 1
-    return None
 
 
 def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:

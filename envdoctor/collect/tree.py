@@ -119,7 +119,6 @@ class _Walker:
         self.total = self.linked = 0
         self.natives: set[str] = set()
         self.parents = recorded.parents
-        self.depth = 1 << 30 if recorded.depth is None else recorded.depth
         self.by_descriptor = os.scandir in os.supports_fd and os.stat in os.supports_dir_fd
         self.flags = os.O_RDONLY
         for flag in ("O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC"):
@@ -206,7 +205,7 @@ class _Walker:
                         continue
                     if measure is None:
                         modules = True
-                        measure = rel.count("/") <= self.depth and NOT_IMPORTED.isdisjoint(rel.split("/"))
+                        measure = NOT_IMPORTED.isdisjoint(rel.split("/"))
                     if not measure:
                         continue
                 elif (ending not in _ENDINGS and ".so." not in name) or not is_native(name) or name not in here:
