@@ -295,7 +295,7 @@ dependencies = [
 [[package]]
 name = "native"
 version = "2.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 sdist = { url = "https://files.example/native-2.0.tar.gz", hash = "sha256:00", size = 1 }
 wheels = [
     { url = "https://files.example/native-2.0-cp311-cp311-win_amd64.whl", hash = "sha256:00", size = 1 },
@@ -305,7 +305,7 @@ wheels = [
 [[package]]
 name = "pure"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 sdist = { url = "https://files.example/pure-1.0.tar.gz", hash = "sha256:00", size = 1 }
 wheels = [
     { url = "https://files.example/pure-1.0-py3-none-any.whl", hash = "sha256:00", size = 1 },
@@ -314,13 +314,13 @@ wheels = [
 [[package]]
 name = "unknown-sdist"
 version = "1.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 sdist = { url = "https://files.example/unknown_sdist-1.0.tar.gz", hash = "sha256:00", size = 1 }
 
 [[package]]
 name = "mysqlclient"
 version = "2.2.4"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "https://index.example/simple" }
 sdist = { url = "https://files.example/mysqlclient-2.2.4.tar.gz", hash = "sha256:00", size = 1 }
 """
 
