@@ -238,6 +238,13 @@ class Loading:
         return self.view.in_site(group.site, file.path)
 
 
+def wheel_tags(dist: Distribution) -> tuple[str, ...]:
+    """The wheel tags of `dist` that are to be judged: none where conda or the operating system repackaged it."""
+    if dist.wheel is None or dist.conda or dist.system_package or dist.installer in ("conda", "debian", "rpm", "apt"):
+        return ()
+    return dist.wheel.tags
+
+
 def describe(file: NativeFile) -> str:
     """The header in a few words: ``ELF 64-bit aarch64``, ``Mach-O arm64 and x86_64``, ``PE 32-bit i686``."""
     form = _FORMAT_WORDS.get(file.format, file.format)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Literal
 
 from envdoctor.collect import files
@@ -146,26 +146,16 @@ def read_all(
 
 def exported_symbols(path: str) -> set[bytes]:
     """Names of the dynamic symbols that a library or program defines; empty for what cannot be read."""
-    try:
-        fd, info = files.open_regular(path)
-    except files.Unreadable:
-        return set()
-    try:
-        head = os.pread(fd, HEAD, 0)
-        if head[:4] == ELF_MAGIC:
-            return Elf(fd, head, info.st_size).exported()
-        if head[:4] in macho.THIN or (head[:4] in macho.FAT and _is_fat(head)):
-            image = MachO(fd, head, info.st_size)
-            return {name for part in image.parts[:1] for name in image.symbols(part)[1]}
-    except _BAD:
-        pass
-    finally:
-        os.close(fd)
-    return set()
+    return _symbols(path, Elf.exported, lambda image: {name for part in image.parts[:1] for name in image.symbols(part)[1]})
 
 
 def wanted_symbols(path: str) -> set[bytes]:
     """Names of the strong dynamic symbols that an ELF file needs of others, and of the versions that it needs them in."""
+    return _symbols(path, lambda image: image.undefined(image.string_table()) | image.needed_versions())
+
+
+def _symbols(path: str, of_elf: Callable[[Elf], set[bytes]], of_macho: Callable[[MachO], set[bytes]] | None = None) -> set[bytes]:
+    """What one of the two finds in a file of its format; empty for another format and for what cannot be read."""
     try:
         fd, info = files.open_regular(path)
     except files.Unreadable:
@@ -173,8 +163,9 @@ def wanted_symbols(path: str) -> set[bytes]:
     try:
         head = os.pread(fd, HEAD, 0)
         if head[:4] == ELF_MAGIC:
-            image = Elf(fd, head, info.st_size)
-            return image.undefined(image.string_table()) | image.needed_versions()
+            return of_elf(Elf(fd, head, info.st_size))
+        if of_macho and (head[:4] in macho.THIN or (head[:4] in macho.FAT and _is_fat(head))):
+            return of_macho(MachO(fd, head, info.st_size))
     except _BAD:
         pass
     finally:

@@ -33,7 +33,7 @@ from typing import NamedTuple
 import msgspec
 
 from envdoctor.finding import Finding, Fix, Subject
-from envdoctor.natives import count, some
+from envdoctor.natives import count, some, wheel_tags
 from envdoctor.platforms import Misfit, Profile, badness, explain, numbers, platform_words, python_words
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution
@@ -86,17 +86,8 @@ def check(view: View) -> Iterator[Finding]:
 
 def unsupported(dist: Distribution, found: Profile) -> tuple[str, tuple[Misfit, ...]] | None:
     """The tag of a distribution that comes nearest and what fails of it, or None when one fits or none is to be judged."""
-    wheel = dist.wheel
-    if (
-        wheel is None
-        or not wheel.tags
-        or dist.conda
-        or dist.system_package
-        or dist.installer in ("conda", "debian", "rpm", "apt")
-    ):
-        return None
     best: tuple[str, tuple[Misfit, ...]] | None = None
-    for tag in wheel.tags:
+    for tag in wheel_tags(dist):
         misfits = explain(tag, found)
         if not misfits:
             return None

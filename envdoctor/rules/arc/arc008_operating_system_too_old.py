@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from envdoctor.finding import Confidence, Finding, Fix, Severity, Subject, fingerprint
-from envdoctor.natives import Group, Loading, Native, names_of, some
+from envdoctor.natives import Group, Loading, Native, names_of, some, wheel_tags
 from envdoctor.platforms import explain, is_foreign, numbers
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import CondaPackage, Distribution
@@ -110,17 +110,8 @@ def check(view: View) -> Iterator[Finding]:
 
 def _tag_need(view: View, loading: Loading, dist: Distribution) -> Need | None:
     """What the wheel's tags ask for, when each of them fails by nothing but the system's version."""
-    wheel = dist.wheel
-    if (
-        wheel is None
-        or not wheel.tags
-        or dist.conda
-        or dist.system_package
-        or dist.installer in ("conda", "debian", "rpm", "apt")
-    ):
-        return None
     best: Need | None = None
-    for tag in wheel.tags:
+    for tag in wheel_tags(dist):
         misfits = explain(tag, loading.profile)
         versions = [m for m in misfits if m.os_version]
         if not misfits:
