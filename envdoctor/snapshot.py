@@ -101,6 +101,20 @@ class Slice(Fact, frozen=True, kw_only=True):
     """Highest GLIBC_x.y that the file needs of libc, strong needs only; ELF with glibc."""
     libc: Literal["glibc", "musl"] | None = None
     """C library that the file was linked with, where its needs tell."""
+    version_needs: dict[str, tuple[str, ...]] = {}
+    """Symbol versions that it needs, by the library that must define them (DT_VERNEED); weak needs left out."""
+    version_definitions: tuple[str, ...] = ()
+    """Symbol versions that it defines (DT_VERDEF), its own name left out."""
+    weak: tuple[str, ...] = ()
+    """Those of ``needed`` that may be absent: LC_LOAD_WEAK_DYLIB, delay imports of PE."""
+    reexports: tuple[str, ...] = ()
+    """Those of ``needed`` whose symbols it passes on: LC_REEXPORT_DYLIB."""
+    no_default_folders: bool = False
+    """DF_1_NODEFLIB: the system's folders and cache are not searched for its needs."""
+    executable_stack: bool = False
+    """PT_GNU_STACK asks for an executable stack (or is absent where that means so)."""
+    isa: str | None = None
+    """x86-64 level that its ISA note demands (GNU_PROPERTY_X86_ISA_1_NEEDED): x86-64-v2, -v3, -v4."""
 
 
 class NativeFile(Fact, frozen=True, kw_only=True):
@@ -125,6 +139,49 @@ class NativeFile(Fact, frozen=True, kw_only=True):
     """A .py module of the same name stands beside it."""
     python_symbols: tuple[str, ...] = ()
     """Undefined C-API symbols that the target's interpreter does not export; read for modules whose name carries no tag."""
+    real: str | None = None
+    """Path with all links followed, where it differs from ``path``; only for files outside of site folders."""
+
+
+class Preload(Fact, frozen=True, kw_only=True):
+    """Evidence that a library is in the process before a module asks for it by name, so that the loader finds it loaded."""
+
+    distribution: str
+    """Normalized name of the distribution whose module asks for it."""
+    library: str
+    """Name as the asking file writes it."""
+    provider: str
+    """Normalized name of the distribution that ships and loads it; may be ``distribution`` itself."""
+    evidence: str
+    """What shows it, for a person: ``torchvision requires torch``, ``tensorflow/python/__init__.py:12 loads it by ctypes``."""
+
+
+class ImportedModule(Fact, frozen=True, kw_only=True):
+    """How an extension module is reached by import statements of its own distribution; only for modules that do not load."""
+
+    site: int
+    module: str
+    """Dotted name."""
+    reached: Literal["import", "module", "guarded", "nothing"]
+    """``import``: importing the distribution's top-level package imports it, unguarded. ``module``: another module of the
+    distribution imports it, unguarded, at its top. ``guarded``: only in functions or under try. ``nothing``: no statement."""
+    chain: tuple[str, ...] = ()
+    """Modules that lead to it, the top-level package first."""
+
+
+class UnresolvedSymbols(Fact, frozen=True, kw_only=True):
+    """Strong undefined symbols of one file that nothing defines in the scope in which it is loaded."""
+
+    path: str
+    folder: int = -1
+    """As in :class:`NativeFile`: the file that asks."""
+    symbols: tuple[str, ...] = ()
+    """As they stand in the file, sorted, at most 20."""
+    count: int = 0
+    providers: tuple[str, ...] = ()
+    """Paths of the libraries in scope that carry no symbol versions and could have defined them, nearest first."""
+    module: str | None = None
+    """Dotted name of the extension module through which it is loaded; None when the file is one itself."""
 
 
 # -------------------------------------------------------------------------------------------------- interpreter, folders
@@ -852,6 +909,13 @@ class Machine(Fact, frozen=True, kw_only=True):
     gpus: tuple[Gpu, ...] = ()
     limits: Limits = Limits()
     container: str | None = None
+    libraries: tuple[NativeFile, ...] = ()
+    """The system's shared libraries that the loader finds without any path of a file or variable (cache, default folders),
+    by the absolute path under which it finds them: those that something of the target asks for, or all of them in a
+    snapshot of a machine (``all_libraries``)."""
+    all_libraries: bool = False
+    library_folders: tuple[str, ...] = ()
+    """The loader's default folders there, in order."""
     wsl: bool = False
     binfmt: tuple[str, ...] = ()
     """Machines that qemu-user or Rosetta runs here transparently."""
@@ -876,6 +940,13 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     sites: tuple[Site, ...] = ()
     distributions: tuple[Distribution, ...] = ()
     natives: tuple[NativeFile, ...] = ()
+    libraries: tuple[NativeFile, ...] = ()
+    """Libraries of the target outside its site folders, and those that variables lead to, as far as anything asks for them
+    by name: the prefix's and the base's ``lib``, folders of RPATH, LD_LIBRARY_PATH; and the extension modules of the
+    standard library."""
+    preloads: tuple[Preload, ...] = ()
+    imported_modules: tuple[ImportedModule, ...] = ()
+    unresolved_symbols: tuple[UnresolvedSymbols, ...] = ()
     shared_files: tuple[SharedFile, ...] = ()
     unowned: tuple[Unowned, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
