@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
 
+    from envdoctor.loader import Loads
     from envdoctor.natives import Loading
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
@@ -147,6 +148,13 @@ class View:
         from envdoctor.natives import Loading
 
         return Loading(self)
+
+    @cached_property
+    def loads(self) -> Loads:
+        """What the dynamic loader would do for every extension module, on the machine that is judged for."""
+        from envdoctor.loader import load
+
+        return load(self)
 
     @cached_property
     def remedy(self) -> Remedy:

@@ -1,0 +1,43 @@
+"""A model of the dynamic loader over the facts of a snapshot: what would be loaded, from where, and what would be missing.
+
+Rules and collectors ask ``View(snapshot, machine).loads``. Pure, no IO: everything that a loader would look up in the file
+system stands in ``Snapshot.natives``, ``Snapshot.libraries`` and ``Machine.libraries``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from envdoctor.loader.model import Loaded, Loads, Missing, Root, RootKind, VersionProblem
+
+if TYPE_CHECKING:
+    from envdoctor.view import View
+
+__all__ = ["Loaded", "Loads", "Missing", "Root", "RootKind", "VersionProblem", "load"]
+
+_last: list[tuple[tuple[object, ...], Loads]] = []
+
+
+def load(view: View) -> Loads:
+    """The loader's answers for a view. Asked again about the very same facts, it gives the same object.
+
+    Collectors ask first and rules ask later about a snapshot that has more fields filled; the loader's own facts are
+    identical objects then, and are not gone through twice.
+    """
+    snapshot, machine = view.snapshot, view.machine
+    facts = (snapshot.natives, snapshot.libraries, snapshot.sites, machine, snapshot.shell.library_folders)
+    key = (*facts, snapshot.interpreter.binary, snapshot.interpreter.path, snapshot.target)
+    if _last and all(a is b for a, b in zip(_last[0][0], key, strict=True)):
+        return _last[0][1]
+    found = _load(view)
+    _last[:] = [(key, found)]
+    return found
+
+
+def _load(view: View) -> Loads:
+    system = view.snapshot.target.system
+    if system == "linux":
+        from envdoctor.loader.linux import load as linux
+
+        return linux(view)
+    return Loads(reason=f"the loader of {system} is not modelled")

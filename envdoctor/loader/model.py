@@ -1,0 +1,171 @@
+"""What a dynamic loader would do, as values: the result types of all three systems. Pure, no IO.
+
+``view.loads`` (a :class:`Loads`) answers for every extension module that Python can import: which files the loader maps for
+it and in which order, which names it finds nowhere, and which symbol versions the files that it finds do not define.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from envdoctor.snapshot import NativeFile, Slice
+
+RootKind = Literal["extension", "stdlib", "library"]
+
+
+@dataclass(frozen=True, eq=False)
+class Root:
+    """A file from which loading starts. Compared by identity."""
+
+    path: str
+    """Absolute, as the target names it."""
+    file: NativeFile
+    part: Slice
+    """The slice of it that the interpreter loads."""
+    kind: RootKind
+    """``extension``: an extension module in a site folder, whose name and headers fit the interpreter. ``stdlib``: one of the
+    standard library. ``library``: a library of a site folder that no module leads to: a plugin, or one opened by ctypes."""
+    module: str
+    """Dotted name under which an import reaches it; empty for a ``library``."""
+    site: int = -1
+    """Index of its site folder; -1 for the standard library."""
+    distribution: str | None = None
+    """Normalized name of the distribution that it belongs to, by RECORD or by its top-level name; None where none does."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """One file in the process, and who brought it there."""
+
+    path: str
+    file: NativeFile
+    part: Slice
+    name: str
+    """The name by which it was asked for first; for a root its path."""
+    by: Loaded | None = None
+    """The file whose need it is; None for roots, the program itself and what variables preload."""
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Paths that lead to it, the root first, itself last."""
+        found = [self.path]
+        at = self.by
+        while at is not None:
+            found.append(at.path)
+            at = at.by
+        return tuple(reversed(found))
+
+
+@dataclass(frozen=True, eq=False)
+class Missing:
+    """A need that no search finds, nor anything loaded before by the same root."""
+
+    name: str
+    """As the asking file writes it."""
+    asker: Loaded
+    root: Root
+    searched: tuple[str, ...] = ()
+    """Folders that the loader looks into for it, in order, the system's cache and own folders left out."""
+    passed: tuple[tuple[str, str], ...] = ()
+    """Files of that name which the loader passes over or stops at, and why: ``("/opt/lib/libx.so.1", "ELF 32-bit i686")``."""
+    elsewhere: tuple[str, ...] = ()
+    """Files of that name or soname in the environment, in places where the loader does not look for this file."""
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Paths from the root to the file that asks."""
+        return self.asker.chain
+
+
+@dataclass(frozen=True, eq=False)
+class VersionProblem:
+    """Symbol versions that a file needs of a library, and that the library which is loaded under that name does not define."""
+
+    library: str
+    """As the asking file writes it: ``libstdc++.so.6``."""
+    versions: tuple[str, ...]
+    """``GLIBCXX_3.4.32``, …, sorted."""
+    found: str | None
+    """Path of the library that is loaded; None where only the version of the C library is known."""
+    asker: Loaded
+    root: Root
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Paths from the root to the file that asks."""
+        return self.asker.chain
+
+
+@dataclass(eq=False)
+class Loads:
+    """What loading every root comes to. Subclasses, one for each system, fill it; this one knows nothing.
+
+    All of it is about one root alone in a fresh process: what modules imported before have loaded is for the rules
+    (:mod:`envdoctor.loader.process`).
+    """
+
+    reason: str | None = "nothing is known about the dynamic loader of this system"
+    """Why it cannot be said which libraries are missing; None where it can."""
+    roots: tuple[Root, ...] = ()
+    """Extension modules of the site folders, then those of the standard library; in the order of files."""
+    process: tuple[Loaded, ...] = ()
+    """What the interpreter brings along before any module: its own file, what variables preload, its libraries."""
+    files: Mapping[str, NativeFile] = field(default_factory=dict)
+    """Every file that the loader may meet, by absolute path."""
+
+    def scope(self, root: Root) -> tuple[Loaded, ...]:  # noqa: ARG002
+        """The files that loading `root` maps, in load order (breadth first, as the loader searches symbols): the root first.
+        Without those of :attr:`process`, which come before all of them in symbol search."""
+        return ()
+
+    @cached_property
+    def orphans(self) -> tuple[Root, ...]:
+        """Libraries of the site folders that fit the interpreter and that no root brings in."""
+        return ()
+
+    @cached_property
+    def missing(self) -> tuple[Missing, ...]:
+        """Needs of :attr:`roots` that resolve nowhere; every (root, asker, name) once."""
+        return ()
+
+    @cached_property
+    def missing_of_orphans(self) -> tuple[Missing, ...]:
+        """The same for :attr:`orphans`."""
+        return ()
+
+    @cached_property
+    def version_problems(self) -> tuple[VersionProblem, ...]:
+        """Needs of symbol versions that the library which is found does not meet; for :attr:`roots`."""
+        return ()
+
+
+def folder_of(path: str) -> str:
+    """The folder part of a path, forward slashes."""
+    return path.rpartition("/")[0] or "/"
+
+
+def base_name(path: str) -> str:
+    """The last part of a path, forward or backward slashes."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+def normal(path: str) -> str:
+    """An absolute POSIX path without ``.``, ``..`` and doubled slashes, by text alone."""
+    if "//" not in path and "/." not in path:
+        return path.rstrip("/") or "/"
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if parts:
+                parts.pop()
+        elif part and part != ".":
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def unique(items: Iterable[str]) -> tuple[str, ...]:
+    """Items in order, each once."""
+    return tuple(dict.fromkeys(items))
