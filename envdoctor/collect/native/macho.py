@@ -1,4 +1,5 @@
-"""Mach-O headers: thin, fat and 64-bit fat files, every slice. Follows ``<mach-o/loader.h>`` and ``<mach-o/fat.h>``.
+"""Mach-O headers: thin, fat and 64-bit fat files, every slice. Follows ``<mach-o/loader.h>`` and ``<mach-o/fat.h>``; export
+tries follow ``<mach-o/loader.h>``'s notes on ``dyld_info_command``.
 
 Java class files begin with the same four bytes as fat files; the count that follows tells them apart.
 """
@@ -6,6 +7,7 @@ Java class files begin with the same four bytes as fat files; the count that fol
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple
 
 from envdoctor.collect.native.window import Window
@@ -25,6 +27,9 @@ MAX_SLICES: Final = 32
 
 _MAX_COMMANDS: Final = 256 << 10
 _MAX_SYMBOLS: Final = 1 << 18
+_MAX_TRIE: Final = 16 << 20
+_MAX_NODES: Final = 1 << 18
+_MAX_NAME: Final = 1 << 14
 _MAX_STRINGS: Final = 16 << 20
 
 _CPUS: Final = {
@@ -52,8 +57,16 @@ _PLATFORMS: Final = {
     12: "visionossimulator",
 }
 _VERSION_MIN: Final = {0x24: "macos", 0x25: "ios", 0x2F: "tvos", 0x30: "watchos"}
-_LOADS: Final = frozenset({0x0C, 0x20, 0x80000018, 0x8000001F, 0x80000023})
+_LOAD, _WEAK, _REEXPORT, _UPWARD, _LAZY = 0x0C, 0x80000018, 0x8000001F, 0x80000023, 0x20
+_LOADS: Final = frozenset({_LOAD, _WEAK, _REEXPORT, _UPWARD, _LAZY})
+_USE_MARKER: Final = 0x1A741800
+"""In place of a time stamp: a ``dylib_use_command``, whose flags say how the library is used."""
+_USE_WEAK, _USE_REEXPORT, _USE_DELAYED = 1, 2, 8
 _ID, _RPATH, _BUILD_VERSION, _SYMTAB, _SEGMENT, _SEGMENT_64 = 0x0D, 0x8000001C, 0x32, 0x02, 0x01, 0x19
+_DYLD_INFO, _DYLD_INFO_ONLY, _EXPORTS_TRIE = 0x22, 0x80000022, 0x80000033
+_TWO_LEVEL: Final = 0x80
+_SELF, _MAIN_PROGRAM, _ANYWHERE = 0, 255, 254
+"""Library ordinals of ``n_desc`` that name no library: the file itself, the main program, whatever is loaded."""
 
 
 class Part(NamedTuple):
@@ -65,6 +78,12 @@ class Part(NamedTuple):
     base: int
     symtab: tuple[int, int, int, int] | None
     """(offset of the table, count, offset of the strings, their size), relative to the file's start."""
+    trie: tuple[int, int] = (0, 0)
+    """(offset, size) of the export trie, relative to the file's start."""
+    libraries: tuple[str, ...] = ()
+    """The libraries that ordinals count, from 1 on: every load command, twice where it stands twice."""
+    two_level: bool = False
+    """Undefined symbols say which library must define them."""
 
 
 class MachO(Window):
@@ -124,13 +143,16 @@ class MachO(Window):
             problem = None if archive else "a slice of it is no Mach-O file"
             return Part(Slice(machine=name, bits=bits), "object" if archive else "other", problem, base, None)
         endian, width = layout
-        cpu, subtype, type_, count, length = struct.unpack_from(endian + "IIIII", raw, 4)
+        cpu, subtype, type_, count, length, flags = struct.unpack_from(endian + "IIIIII", raw, 4)
         start = 28 if width == 32 else 32
         commands = self.at(base + start, min(length, _MAX_COMMANDS))
-        needed: list[str] = []
+        libraries: list[str] = []
+        strong: set[str] = set()
+        reexports: list[str] = []
         rpaths: list[str] = []
         identity = platform = minimum = None
         symtab: tuple[int, int, int, int] | None = None
+        trie = (0, 0)
         end = 0
         at = 0
         for _ in range(min(count, 4096)):
@@ -147,8 +169,18 @@ class MachO(Window):
                         identity = name or None
                     elif name and command == _RPATH:
                         rpaths.append(name)
-                    elif name:
-                        needed.append(name)
+                    elif command in _LOADS:
+                        libraries.append(name)
+                        weak, passed_on = command in (_WEAK, _LAZY), command == _REEXPORT
+                        if place == 28 and step > 28:
+                            marker, use = struct.unpack_from(endian + "I8xI", commands, at + 12)
+                            if marker == _USE_MARKER:
+                                weak = weak or bool(use & (_USE_WEAK | _USE_DELAYED))
+                                passed_on = passed_on or bool(use & _USE_REEXPORT)
+                        if not weak:
+                            strong.add(name)
+                        if passed_on:
+                            reexports.append(name)
             elif command in _VERSION_MIN and step >= 12:
                 (version,) = struct.unpack_from(endian + "I", commands, at + 8)
                 platform, minimum = _VERSION_MIN[command], version_name(version)
@@ -160,6 +192,12 @@ class MachO(Window):
             elif command == _SYMTAB and step >= 24:
                 offset, symbols, strings, strings_size = struct.unpack_from(endian + "IIII", commands, at + 8)
                 symtab = (base + offset, symbols, base + strings, strings_size)
+            elif command in (_DYLD_INFO, _DYLD_INFO_ONLY) and step >= 48:
+                offset, filled = struct.unpack_from(endian + "II", commands, at + 40)
+                trie = (base + offset, filled)
+            elif command == _EXPORTS_TRIE and step >= 16:
+                offset, filled = struct.unpack_from(endian + "II", commands, at + 8)
+                trie = (base + offset, filled)
             elif command == _SEGMENT_64 and step >= 56:
                 offset, filled = struct.unpack_from(endian + "QQ", commands, at + 40)
                 end = max(end, offset + filled)
@@ -172,12 +210,15 @@ class MachO(Window):
             problem = "truncated inside its load commands"
         elif type_ != 10 and base + end > self.size:
             problem = f"truncated: {self.size} bytes of at least {base + end}"
+        needed = tuple(dict.fromkeys(name for name in libraries if name))
         return Part(
             Slice(
                 machine=cpu_name(cpu, subtype),
                 bits=64 if width == 64 else 32,
                 little_endian=endian == "<",
-                needed=tuple(needed),
+                needed=needed,
+                weak=tuple(name for name in needed if name not in strong),
+                reexports=tuple(dict.fromkeys(name for name in reexports if name)),
                 soname=identity,
                 runpath=tuple(rpaths),
                 minimum_os=minimum,
@@ -187,15 +228,40 @@ class MachO(Window):
             problem,
             base,
             symtab,
+            trie,
+            tuple(libraries),
+            bool(flags & _TWO_LEVEL),
         )
 
     # ------------------------------------------------------------------------------------------------------- symbols
     def symbols(self, part: Part) -> tuple[set[bytes], set[bytes]]:
         """(strong undefined, defined) external symbols of a slice, without their leading underscore."""
         undefined: set[bytes] = set()
-        defined: set[bytes] = set()
+        defined = set(self.exported(part))
+        for word, type_, description, value in self._table(part):
+            if type_ & 0x0E:
+                defined.add(word)
+            elif value == 0 and not description & 0x40:
+                undefined.add(word)
+        return undefined, defined
+
+    def wanted(self, part: Part) -> dict[str, set[bytes]]:
+        """Strong undefined symbols of a slice by the library that must define them, by its name in ``Slice.needed``.
+
+        Those that any library, the main program or the file itself may define are left out.
+        """
+        found: dict[str, set[bytes]] = {}
+        for word, type_, description, value in self._table(part) if part.two_level else ():
+            number = description >> 8 & 255
+            strong = not type_ & 0x0E and value == 0 and not description & 0x40
+            if strong and number not in (_SELF, _MAIN_PROGRAM, _ANYWHERE) and number <= len(part.libraries):
+                found.setdefault(part.libraries[number - 1], set()).add(word)
+        return found
+
+    def _table(self, part: Part) -> Iterator[tuple[bytes, int, int, int]]:
+        """(name without its leading underscore, type, description, value) of the external symbols in the symbol table."""
         if part.symtab is None:
-            return undefined, defined
+            return
         offset, count, strings_at, strings_size = part.symtab
         endian = "<" if part.slice.little_endian else ">"
         entry = struct.Struct(endian + ("IBBHQ" if part.slice.bits == 64 else "IBBHI"))
@@ -204,16 +270,83 @@ class MachO(Window):
         for name, type_, _, description, value in entry.iter_unpack(raw[: len(raw) - len(raw) % entry.size]):
             if type_ & 0xE0 or not type_ & 1 or name >= len(strings):
                 continue
-            word = strings[name : strings.find(b"\0", name)].removeprefix(b"_")
-            if type_ & 0x0E:
-                defined.add(word)
-            elif value == 0 and not description & 0x40:
-                undefined.add(word)
-        return undefined, defined
+            end = strings.find(b"\0", name, name + _MAX_NAME)
+            yield strings[name : max(end, name)].removeprefix(b"_"), type_, description, value
+
+    def exported(self, part: Part) -> Iterator[bytes]:
+        """Names in the export trie of a slice, without their leading underscore."""
+        offset, size = part.trie
+        trie = self.at(offset, min(size, _MAX_TRIE))
+        waiting = [(0, b"")]
+        seen = {0}
+        while waiting and len(seen) <= _MAX_NODES:
+            at, prefix = waiting.pop()
+            if at >= len(trie):
+                continue
+            terminal, at = _uleb(trie, at)
+            if terminal:
+                yield prefix.removeprefix(b"_")
+            at += terminal
+            children = trie[at] if at < len(trie) else 0
+            at += 1
+            for _ in range(children):
+                end = trie.find(b"\0", at, at + _MAX_NAME)
+                if end < 0:
+                    break
+                edge = trie[at:end]
+                child, at = _uleb(trie, end + 1)
+                if child not in seen and len(prefix) + len(edge) < _MAX_NAME:
+                    seen.add(child)
+                    waiting.append((child, prefix + edge))
 
     def exports(self, name: bytes) -> bool:
         """The first slice defines that symbol."""
-        return any(name in self.symbols(part)[1] for part in self.parts[:1])
+        for part in self.parts[:1]:
+            if part.trie[1]:
+                return self._in_trie(part, b"_" + name)
+            return any(word == name and type_ & 0x0E for word, type_, _, _ in self._table(part))
+        return False
+
+    def _in_trie(self, part: Part, name: bytes) -> bool:
+        """The trie's walk for one name, as dyld does it."""
+        offset, size = part.trie
+        trie = self.at(offset, min(size, 1 << 16))
+        if size > len(trie):
+            trie = self.at(offset, min(size, _MAX_TRIE))
+        node = 0
+        for _ in range(len(name) + 1):
+            if node >= len(trie):
+                return False
+            terminal, at = _uleb(trie, node)
+            if not name:
+                return terminal > 0
+            at += terminal
+            children = trie[at] if at < len(trie) else 0
+            at += 1
+            for _child in range(children):
+                end = trie.find(b"\0", at, at + _MAX_NAME)
+                if end < 0:
+                    return False
+                edge = trie[at:end]
+                node, at = _uleb(trie, end + 1)
+                if edge and name.startswith(edge):
+                    name = name[len(edge) :]
+                    break
+            else:
+                return False
+        return False
+
+
+def _uleb(data: bytes, at: int) -> tuple[int, int]:
+    """An unsigned LEB128 number, and where the next byte is. Past the end: zeros."""
+    value = 0
+    for shift in range(0, 63, 7):
+        byte = data[at] if at < len(data) else 0
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            break
+    return value, at
 
 
 def cpu_name(cpu: int, subtype: int) -> str:
