@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Literal
 
 from envdoctor.collect import files
@@ -144,6 +145,40 @@ def read_all(
     return found
 
 
+@contextmanager
+def open_elf(path: str) -> Iterator[Elf | None]:
+    """The ELF file at `path` for questions about its symbols (``defines``, ``unversioned``, ``exported``); None if it is none.
+
+    The questions raise nothing for content that lies; OSError when the disk fails.
+    """
+    try:
+        fd, info = files.open_regular(path)
+    except files.Unreadable:
+        yield None
+        return
+    try:
+        head = os.pread(fd, HEAD, 0)
+        image = Elf(fd, head, info.st_size) if head[:4] == ELF_MAGIC else None
+    except _BAD:
+        os.close(fd)
+        yield None
+        return
+    try:
+        yield image
+    finally:
+        os.close(fd)
+
+
+def unversioned_symbols(path: str) -> frozenset[bytes]:
+    """Strong undefined symbols of an ELF file that carry no version; empty for what cannot be read."""
+    return frozenset(_symbols(path, Elf.unversioned))
+
+
+def defined_symbols(path: str, names: Iterable[bytes]) -> set[bytes]:
+    """Those of `names` that the ELF file at `path` defines; empty for what cannot be read."""
+    return _symbols(path, lambda image: image.defines(names))
+
+
 def exported_symbols(path: str) -> set[bytes]:
     """Names of the dynamic symbols that a library or program defines; empty for what cannot be read."""
     return _symbols(path, Elf.exported, lambda image: {name for part in image.parts[:1] for name in image.symbols(part)[1]})
@@ -151,7 +186,7 @@ def exported_symbols(path: str) -> set[bytes]:
 
 def wanted_symbols(path: str) -> set[bytes]:
     """Names of the strong dynamic symbols that an ELF file needs of others, and of the versions that it needs them in."""
-    return _symbols(path, lambda image: image.undefined(image.string_table()) | image.needed_versions())
+    return _symbols(path, lambda image: image.undefined() | image.needed_versions())
 
 
 def _symbols(path: str, of_elf: Callable[[Elf], set[bytes]], of_macho: Callable[[MachO], set[bytes]] | None = None) -> set[bytes]:
@@ -177,7 +212,7 @@ def _missing(image: Elf, python: PythonSymbols) -> tuple[str, ...]:
     """Strong undefined C-API symbols of known Pythons that this one does not export."""
     from envdoctor.data.python_symbols import SYMBOLS
 
-    undefined = {name for name in image.undefined(image.string_table()) if name.startswith((b"Py", b"_Py"))}
+    undefined = {name for name in image.undefined() if name.startswith((b"Py", b"_Py"))}
     suspects = {name for name in undefined if name.decode("ascii", "replace") in SYMBOLS}
     if not suspects or not python.names:
         return ()

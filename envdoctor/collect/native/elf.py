@@ -1,15 +1,20 @@
-"""ELF headers: program headers, the dynamic section, version needs, single exported names.
+"""ELF headers: program headers, the dynamic section, versions needed and defined, dynamic symbols by name.
 
-Follows the System V gABI (https://gabi.xinuos.com/) and, for ``DT_GNU_HASH`` and symbol versions, the Linux Standard Base.
-Nothing here reads a section header, a whole symbol table or a whole file unless asked. All numbers come from the file and may
-lie: every table is bounded, every offset is checked against the size of the file.
+Follows the System V gABI (https://gabi.xinuos.com/) and, for ``DT_GNU_HASH``, symbol versions and notes, the Linux Standard
+Base and the Linux extensions to the gABI. Nothing here reads a section header, a whole symbol table or a whole file unless
+asked. All numbers come from the file and may lie: every table is bounded, every offset is checked against the size of the
+file.
 """
 
 from __future__ import annotations
 
 import struct
+from array import array
+from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final, Literal
+from itertools import compress
+from sys import byteorder
+from typing import Any, Final, Literal
 
 from envdoctor.collect.native.window import Window, offset_of
 from envdoctor.snapshot import Slice, text
@@ -20,18 +25,28 @@ Kind = Literal["library", "executable", "object", "other"]
 
 _MAX_PROGRAM_HEADERS: Final = 512
 _MAX_DYNAMIC: Final = 64 << 10
-_MAX_VERSION_NEEDS: Final = 64 << 10
+_MAX_VERSIONS: Final = 64 << 10
+_MAX_VERSION_FILES: Final = 256
+_MAX_VERSION_NAMES: Final = 1024
 _MAX_STRING: Final = 4096
 _MAX_SYMBOLS: Final = 1 << 18
 _MAX_STRINGS: Final = 16 << 20
-_STRING_GAP: Final = 8 << 10
+_STRING_GAP: Final = 2 << 10
+_FEW: Final = 24
+"""Up to so many names are looked up one by one; for more the hash table is read whole."""
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP, _PT_NOTE = 1, 2, 3, 4
+_PT_GNU_STACK, _PT_GNU_PROPERTY = 0x6474E551, 0x6474E553
+_PF_X: Final = 1
 _DT_NEEDED, _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 4, 5, 6, 10, 14, 15, 29
-_DT_GNU_HASH, _DT_FLAGS_1, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFEF5, 0x6FFFFFFB, 0x6FFFFFFE, 0x6FFFFFFF
+_DT_GNU_HASH, _DT_VERSYM, _DT_FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
+_DT_VERDEF, _DT_VERDEFNUM, _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+_DF_1_NODEFLIB: Final = 0x800
 _DF_1_PIE: Final = 0x08000000
+_VER_FLG_BASE: Final = 1
 _VER_FLG_WEAK: Final = 2
-_STB_WEAK: Final = 2
+_STB_LOCAL, _STB_WEAK = 0, 2
+_STT_REGISTER: Final = 13
 
 ACCELERATORS: Final = {190: "cuda", 224: "amdgpu"}
 """Machines whose ELF files are device code: no loader of an operating system ever opens them."""
@@ -61,15 +76,38 @@ _OS_ABIS: Final = {
     64: "amdgpu-hsa",
     51: "cuda",
 }
+_EXECUTABLE_BY_DEFAULT: Final = frozenset({2, 3, 8, 18, 20, 22, 40, 43, 62})
+"""Machines on which a file without PT_GNU_STACK counts as asking for an executable stack: SPARC, x86, MIPS, 32-bit PowerPC,
+S/390, ARM (glibc's ``stackinfo.h``, the kernel's ``elf_read_implies_exec``). The newer ones start from the opposite."""
+
+_ISA_LEVELS: Final = ((8, "x86-64-v4"), (4, "x86-64-v3"), (2, "x86-64-v2"))
+_X86_ISA_1_NEEDED: Final = 0xC0008002
 
 _HEADER = {(b, e): struct.Struct(e + ("HHIIIIIHHHHHH" if b == 32 else "HHIQQQIHHHHHH")) for b in (32, 64) for e in "<>"}
-_PROGRAM = {(b, e): struct.Struct(e + ("IIIIIIII" if b == 32 else "IIQQQQQQ")) for b in (32, 64) for e in "<>"}
-_DYNAMIC = {(b, e): struct.Struct(e + ("II" if b == 32 else "QQ")) for b in (32, 64) for e in "<>"}
+_PROGRAM: Final = {32: "IIIIIIII", 64: "IIQQQQQQ"}
 _SYMBOL = {(b, e): struct.Struct(e + ("IIIBBH" if b == 32 else "IBBHQQ")) for b in (32, 64) for e in "<>"}
 _VERNEED = {e: struct.Struct(e + "HHIII") for e in "<>"}
 _VERNAUX = {e: struct.Struct(e + "IHHII") for e in "<>"}
+_VERDEF = {e: struct.Struct(e + "HHHHIII") for e in "<>"}
+_WORDS3 = {e: struct.Struct(e + "III") for e in "<>"}
 _WORDS4 = {e: struct.Struct(e + "IIII") for e in "<>"}
+_WORDS2 = {e: struct.Struct(e + "II") for e in "<>"}
 _WORD = {e: struct.Struct(e + "I") for e in "<>"}
+_NOTE_ABI = {"<": b"\4\0\0\0\x10\0\0\0\1\0\0\0GNU\0", ">": b"\0\0\0\4\0\0\0\x10\0\0\0\1GNU\0"}
+_NOTE_PROPERTY = {"<": b"\5\0\0\0GNU\0", ">": b"\0\0\0\5GNU\0"}
+
+
+_TEXTS: dict[bytes, str] = {}
+_TUPLES: dict[tuple[str, ...], tuple[str, ...]] = {}
+_HASHES: dict[bytes, int] = {}
+"""What many files say alike is kept once: names of libraries and versions, and hashes of symbols that are looked up."""
+_MAX_KEPT: Final = 1 << 14
+
+
+@lru_cache(maxsize=256)
+def _table(code: str, endian: str, count: int) -> struct.Struct:
+    """Layout of `count` equal records, read at once."""
+    return struct.Struct(endian + code * count)
 
 
 class Elf(Window):
@@ -91,6 +129,10 @@ class Elf(Window):
         """Where a virtual address lies in the file, or -1."""
         return offset_of(address, self.loads)
 
+    def _at_tag(self, tag: int) -> int:
+        """Where the table of a dynamic tag lies in the file, or -1."""
+        return offset_of(self.tags.get(tag, -1), self.loads)
+
     def _parse(self) -> None:
         head = self.head
         if len(head) < 52 or head[4] not in (1, 2) or head[5] not in (1, 2):
@@ -105,336 +147,513 @@ class Elf(Window):
         kind, machine, _, _, phoff, _, flags, _, phentsize, phnum, _, _, _ = _HEADER[bits, endian].unpack_from(head, 16)
         name = machine_name(machine, bits, endian == "<", flags)
         osabi = _OS_ABIS.get(head[7])
-        plain = Slice(machine=name, bits=bits, little_endian=endian == "<", platform=osabi)
-        self.slice = plain
-        if machine in ACCELERATORS:
-            return
-        if kind == 1:
-            self.kind = "object"
-            return
-        if kind not in (2, 3):
+        if machine in ACCELERATORS or kind not in (2, 3):
+            self.slice = Slice(machine=name, bits=bits, little_endian=endian == "<", platform=osabi)
+            if machine not in ACCELERATORS and kind == 1:
+                self.kind = "object"
             return
         self.kind = "executable" if kind == 2 else "library"
-        program = _PROGRAM[bits, endian]
-        if phnum == 0 or phentsize != program.size or phnum > _MAX_PROGRAM_HEADERS:
+        width = 56 if bits == 64 else 32
+        length = phnum * width
+        if phnum == 0 or phentsize != width or phnum > _MAX_PROGRAM_HEADERS:
             self.problem = "no valid program headers"
-            return
-        table = self.at(phoff, phnum * program.size)
-        if len(table) < phnum * program.size:
+        elif len(raw := head[phoff : phoff + length] if phoff + length <= len(head) else self.at(phoff, length)) < length:
             self.problem = "truncated before the end of its program headers"
+        if self.problem:
+            self.slice = Slice(machine=name, bits=bits, little_endian=endian == "<", platform=osabi)
             return
-        dynamic = interpreter = None
+        fields = _table(_PROGRAM[bits], endian, phnum).unpack(raw)
+        # 64 bits: type, flags, offset, address, …, size in the file; 32 bits: type, offset, address, …, size, …, flags
+        offset_at, address_at, size_at, flags_at = (2, 3, 5, 1) if bits == 64 else (1, 2, 4, 6)
+        dynamic = interpreter = props = stack = None
         notes: list[tuple[int, int]] = []
-        end = 0
-        for entry in program.iter_unpack(table):
-            if bits == 64:
-                type_, _, offset, address, _, length, _, _ = entry
-            else:
-                type_, offset, address, _, length, _, _, _ = entry
+        loads = self.loads
+        end = at = 0
+        for type_ in fields[::8]:
             if type_ == _PT_LOAD:
-                self.loads.append((address, offset, length))
-                end = max(end, offset + length)
-            elif type_ == _PT_DYNAMIC:
-                dynamic = (offset, length)
-            elif type_ == _PT_INTERP:
-                interpreter = (offset, length)
+                offset, filled = fields[at + offset_at], fields[at + size_at]
+                loads.append((fields[at + address_at], offset, filled))
+                if offset + filled > end:
+                    end = offset + filled
             elif type_ == _PT_NOTE:
-                notes.append((offset, length))
+                notes.append((fields[at + offset_at], fields[at + size_at]))
+            elif type_ == _PT_DYNAMIC:
+                dynamic = (fields[at + offset_at], fields[at + size_at])
+            elif type_ == _PT_GNU_STACK:
+                stack = fields[at + flags_at]
+            elif type_ == _PT_GNU_PROPERTY:
+                props = (fields[at + offset_at], fields[at + size_at])
+            elif type_ == _PT_INTERP:
+                interpreter = (fields[at + offset_at], fields[at + size_at])
+            at += 8
         if end > self.size:
             self.problem = f"truncated: {self.size} bytes of at least {end}"
         loader = None
         if interpreter is not None:
             loader = text(self.at(interpreter[0], min(interpreter[1], _MAX_STRING)).split(b"\0", 1)[0]) or None
-        minimum = self._abi_note(notes) if notes else None
-        if dynamic is None:
-            if loader or minimum:
-                self.slice = Slice(
-                    machine=name, bits=bits, little_endian=endian == "<", platform=osabi, interpreter=loader, minimum_os=minimum
-                )
-            return
-        self._dynamic(plain, dynamic, loader, minimum)
+        if props is not None:
+            notes.append(props)
+        minimum, isa = self._notes(notes) if notes else (None, None)
+        facts = self._dynamic(dynamic, loader) if dynamic is not None else {}
+        self.slice = Slice(
+            machine=name,
+            bits=bits,
+            little_endian=endian == "<",
+            platform=osabi,
+            interpreter=loader,
+            minimum_os=minimum,
+            isa=isa if machine in (3, 62) else None,
+            executable_stack=machine in _EXECUTABLE_BY_DEFAULT if stack is None else stack & _PF_X != 0,
+            **facts,
+        )
 
-    def _dynamic(self, plain: Slice, dynamic: tuple[int, int], loader: str | None, minimum: str | None) -> None:
-        """Reads the dynamic section and the strings that it names."""
-        entry = _DYNAMIC[self.bits, self.endian]
-        raw = self.at(dynamic[0], min(dynamic[1], _MAX_DYNAMIC))
-        tags = self.tags
-        needed_at: list[int] = []
-        for tag, value in entry.iter_unpack(raw[: len(raw) - len(raw) % entry.size]):
-            if tag == 0:
-                break
-            if tag == _DT_NEEDED:
-                needed_at.append(value)
-            else:
-                tags[tag] = value
-        versions = self._version_needs()
-        soname_at, rpath_at, runpath_at = tags.get(_DT_SONAME), tags.get(_DT_RPATH), tags.get(_DT_RUNPATH)
-        wanted = {*needed_at, *versions}
-        wanted.update(x for x in (soname_at, rpath_at, runpath_at) if x is not None)
-        strings = self._strings(wanted)
-        needed = tuple(strings[x] for x in needed_at if strings.get(x))
-        soname = strings.get(soname_at) if soname_at is not None else None
-        glibc = highest_glibc([strings[x] for x in versions if x in strings])
-        if self.kind == "library" and (tags.get(_DT_FLAGS_1, 0) & _DF_1_PIE or (loader and not soname)):
+    def _dynamic(self, place: tuple[int, int], loader: str | None) -> dict[str, Any]:
+        """What the dynamic section says, as fields of a :class:`~envdoctor.snapshot.Slice`."""
+        width = 16 if self.bits == 64 else 8
+        raw = self.at(place[0], min(place[1], _MAX_DYNAMIC))
+        count = len(raw) // width
+        flat = _table("QQ" if self.bits == 64 else "II", self.endian, count).unpack_from(raw)
+        keys, values = flat[::2], flat[1::2]
+        if 0 in keys:
+            keys = keys[: keys.index(0)]
+        tags = self.tags = dict(zip(keys, values, strict=False))
+        needed_at = [value for key, value in zip(keys, values, strict=False) if key == _DT_NEEDED]
+        needs = self._version_needs() if _DT_VERNEED in tags else []
+        defined = self._version_definitions() if _DT_VERDEF in tags else []
+        get = tags.get
+        soname_at, rpath_at, runpath_at = get(_DT_SONAME, 0), get(_DT_RPATH, 0), get(_DT_RUNPATH, 0)
+        wanted = {soname_at, rpath_at, runpath_at, *needed_at, *defined}
+        for library, versions in needs:
+            wanted.add(library)
+            wanted.update(versions)
+        wanted.discard(0)
+        string = self._strings(wanted)
+        needed = tuple([string[x] for x in needed_at if x in string])
+        soname = string.get(soname_at) if soname_at else None
+        version_needs: dict[str, tuple[str, ...]] = {}
+        glibc: tuple[int, ...] = ()
+        for library, versions in needs:
+            names = _same(tuple([string[x] for x in versions if x in string]))
+            if names and library in string:
+                version_needs[string[library]] = version_needs.get(string[library], ()) + names
+                glibc = max(glibc, _highest_glibc(names))
+        if self.kind == "library" and (get(_DT_FLAGS_1, 0) & _DF_1_PIE or (loader and not soname)):
             self.kind = "executable"
         libc: Literal["glibc", "musl"] | None = None
         if glibc or "libc.so.6" in needed or "libc.so.6.1" in needed:
             libc = "glibc"
-        elif any(x.startswith("libc.musl-") for x in needed) or (loader and "/ld-musl-" in loader):
+        elif loader:
+            libc = "musl" if "/ld-musl-" in loader else "glibc" if "/ld-linux" in loader else None
+        if libc is None and any(x.startswith("libc.musl-") for x in needed):
             libc = "musl"
-        elif loader and "/ld-linux" in loader:
-            libc = "glibc"
-        self.slice = Slice(
-            machine=plain.machine,
-            bits=self.bits,
-            little_endian=plain.little_endian,
-            platform=plain.platform,
-            needed=needed,
-            soname=soname or None,
-            rpath=_paths(strings, rpath_at),
-            runpath=_paths(strings, runpath_at),
-            interpreter=loader,
-            minimum_os=minimum,
-            glibc=glibc,
-            libc=libc,
-        )
+        return {
+            "needed": _same(needed),
+            "soname": soname,
+            "rpath": _paths(string.get(rpath_at)) if rpath_at else (),
+            "runpath": _paths(string.get(runpath_at)) if runpath_at else (),
+            "glibc": ".".join(map(str, glibc)) if glibc else None,
+            "libc": libc,
+            "version_needs": version_needs,
+            "version_definitions": _same(tuple([string[x] for x in defined if x in string])),
+            "no_default_folders": get(_DT_FLAGS_1, 0) & _DF_1_NODEFLIB != 0,
+        }
 
-    def _abi_note(self, notes: list[tuple[int, int]]) -> str | None:
-        """Oldest Linux kernel that the ABI note (NT_GNU_ABI_TAG) allows."""
-        words = _WORDS4[self.endian]
+    def _notes(self, notes: list[tuple[int, int]]) -> tuple[str | None, str | None]:
+        """Oldest Linux kernel that the ABI note (NT_GNU_ABI_TAG) allows, and the x86 level that the property note demands."""
+        minimum = isa = None
+        abi, properties = _NOTE_ABI[self.endian], _NOTE_PROPERTY[self.endian]
         for offset, length in notes[:8]:
             raw = self.at(offset, min(length, 1024))
-            at = 0
-            for _ in range(16):
-                if at + 16 > len(raw):
-                    break
-                name_size, desc_size, type_, _ = words.unpack_from(raw, at)
-                if (
-                    type_ == 1
-                    and name_size == 4
-                    and raw[at + 12 : at + 16] == b"GNU\0"
-                    and desc_size >= 16
-                    and at + 32 <= len(raw)
-                ):
-                    system, major, minor, patch = words.unpack_from(raw, at + 16)
-                    return f"{major}.{minor}.{patch}" if system == 0 and major < 100 and minor < 1000 else None
-                at += 12 + (name_size + 3 & ~3) + (desc_size + 3 & ~3)
+            at = raw.find(abi)
+            if at >= 0 and at % 4 == 0 and at + 32 <= len(raw):
+                system, major, minor, patch = _WORDS4[self.endian].unpack_from(raw, at + 16)
+                if system == 0 and major < 100 and minor < 1000 and minimum is None:
+                    minimum = f"{major}.{minor}.{patch}"
+            at = raw.find(properties)
+            if at >= 8 and at % 4 == 0 and isa is None:
+                isa = self._isa(raw, at - 8)
+        return minimum, isa
+
+    def _isa(self, raw: bytes, at: int) -> str | None:
+        """The x86-64 level of GNU_PROPERTY_X86_ISA_1_NEEDED in the note (NT_GNU_PROPERTY_TYPE_0) at `at`."""
+        _, size = _WORDS2[self.endian].unpack_from(raw, at)
+        at += 16
+        end = min(at + size, len(raw))
+        step = 8 if self.bits == 64 else 4
+        for _ in range(64):
+            if at + 12 > end:
+                break
+            kind, length, value = _WORDS3[self.endian].unpack_from(raw, at)
+            if kind == _X86_ISA_1_NEEDED and length == 4:
+                return next((name for bit, name in _ISA_LEVELS if value & bit), None)
+            at += 8 + (length + step - 1) // step * step
         return None
 
-    def _version_needs(self) -> list[int]:
-        """String offsets of the versions that this file needs, weak needs left out."""
-        start, count = self.tags.get(_DT_VERNEED), min(self.tags.get(_DT_VERNEEDNUM, 0), 256)
-        if start is None or count == 0:
-            return []
-        base = self.offset(start)
-        raw = self.at(base, 4096)
-        if len(raw) == 4096:
-            raw = self._longer_needs(base, raw, count)
-        need, aux = _VERNEED[self.endian], _VERNAUX[self.endian]
-        found: list[int] = []
+    def _version_needs(self) -> list[tuple[int, list[int]]]:
+        """String offsets of each library that must define versions, and of those versions; weak needs left out."""
+        count = min(self.tags.get(_DT_VERNEEDNUM, 0), _MAX_VERSION_FILES)
+        base = self._at_tag(_DT_VERNEED)
+        raw = self.at(base, 1024)
+        need, aux = _VERNEED[self.endian].unpack_from, _VERNAUX[self.endian].unpack_from
+        found: list[tuple[int, list[int]]] = []
         at = 0
+        left = _MAX_VERSION_NAMES
         for _ in range(count):
             if at + 16 > len(raw):
-                break
-            _, names, _, first, step = need.unpack_from(raw, at)
-            place = at + first
-            for _ in range(min(names, 1024)):
-                if place + 16 > len(raw):
+                raw = self._longer(base, raw)
+                if at + 16 > len(raw):
                     break
-                _, flags, _, name, onward = aux.unpack_from(raw, place)
+            _, names, library, first, step = need(raw, at)
+            place = at + first
+            versions: list[int] = []
+            for _ in range(min(names, left)):
+                if place + 16 > len(raw):
+                    raw = self._longer(base, raw)
+                    if place + 16 > len(raw):
+                        break
+                left -= 1
+                _, flags, _, name, onward = aux(raw, place)
                 if not flags & _VER_FLG_WEAK:
-                    found.append(name)
+                    versions.append(name)
                 if onward == 0:
                     break
                 place += onward
+            if versions:
+                found.append((library, versions))
             if step == 0:
                 break
             at += step
-        return found[:2048]
+        return found
 
-    def _longer_needs(self, base: int, raw: bytes, count: int) -> bytes:
-        """The version needs again, in full, where a page does not hold them."""
-        need = _VERNEED[self.endian]
+    def _version_definitions(self) -> list[int]:
+        """String offsets of the versions that the file defines, its own name (VER_FLG_BASE) left out."""
+        count = min(self.tags.get(_DT_VERDEFNUM, 0), _MAX_VERSION_NAMES)
+        base = self._at_tag(_DT_VERDEF)
+        raw = self.at(base, min(_MAX_VERSIONS, 48 * count))
+        definition, word = _VERDEF[self.endian].unpack_from, _WORD[self.endian].unpack_from
+        found: list[int] = []
         at = 0
         for _ in range(count):
-            if at + 16 > len(raw):
-                return self.at(base, _MAX_VERSION_NEEDS)
-            _, names, _, first, step = need.unpack_from(raw, at)
-            if at + first + 16 * names > len(raw):
-                return self.at(base, _MAX_VERSION_NEEDS)
+            if at + 20 > len(raw):
+                raw = self._longer(base, raw)
+                if at + 20 > len(raw):
+                    break
+            _, flags, _, _, _, first, step = definition(raw, at)
+            if not flags & _VER_FLG_BASE and at + first + 4 <= len(raw):
+                found.append(word(raw, at + first)[0])
             if step == 0:
                 break
             at += step
-        return raw
+        return found
+
+    def _longer(self, base: int, raw: bytes) -> bytes:
+        """The version table from `base` again, in full, where its first bytes do not hold it."""
+        return raw if len(raw) >= _MAX_VERSIONS else self.at(base, _MAX_VERSIONS)
 
     def _strings(self, wanted: set[int]) -> dict[int, str]:
-        """Texts at these offsets of the string table, neighbours read together."""
-        base = self.offset(self.tags.get(_DT_STRTAB, -1))
-        if base < 0 or not wanted:
+        """Texts at these offsets of the string table, neighbours read together; empty ones left out."""
+        base = self._at_tag(_DT_STRTAB)
+        if base < 0:
             return {}
         limit = self.tags.get(_DT_STRSZ, self.size)
-        ordered = sorted(x for x in wanted if x < limit)
         found: dict[int, str] = {}
-        i = 0
-        while i < len(ordered):
-            j = i
-            while j + 1 < len(ordered) and ordered[j + 1] - ordered[j] <= _STRING_GAP and ordered[j + 1] - ordered[i] < 1 << 16:
-                j += 1
-            first = ordered[i]
-            span = min(ordered[j] - first + 256, limit - first)
-            raw = self.at(base + first, span)
-            for x in ordered[i : j + 1]:
-                end = raw.find(b"\0", x - first)
-                if end < 0:
-                    longer = self.at(base + x, min(_MAX_STRING, limit - x))
-                    found[x] = text(longer.split(b"\0", 1)[0])
-                else:
-                    found[x] = text(raw[x - first : end])
-            i = j + 1
+        raw = b""
+        first = last = 0
+        ordered = sorted(wanted)
+        for i, x in enumerate(ordered):
+            if x >= limit:
+                break
+            if x >= last:
+                # the run of offsets from here that lie close together
+                last = x
+                for other in ordered[i + 1 :]:
+                    if other - last > _STRING_GAP or other - x > 1 << 16:
+                        break
+                    last = other
+                first, last = x, last + 128
+                raw = self.at(base + first, min(last, limit) - first)
+            end = raw.find(b"\0", x - first)
+            if end < 0:
+                word = self.at(base + x, min(_MAX_STRING, limit - x)).split(b"\0", 1)[0]
+            else:
+                word = raw[x - first : end]
+            if word:
+                found[x] = _TEXTS.get(word) or _text(word)
         return found
 
     # ------------------------------------------------------------------------------------------------------- symbols
     def exports(self, name: bytes) -> bool:
         """The file defines that dynamic symbol; by hash table, a few bytes of it."""
-        symbols, strings = self.offset(self.tags.get(_DT_SYMTAB, -1)), self.offset(self.tags.get(_DT_STRTAB, -1))
-        if symbols < 0 or strings < 0:
-            return False
+        return name in self.defines((name,))
+
+    def defines(self, names: Iterable[bytes]) -> set[bytes]:
+        """Those of `names` that the file's dynamic symbols define, as the loader finds them for an asker without versions.
+
+        Looked up by DT_GNU_HASH (DT_HASH where that is all there is). A few names cost some reads of a few bytes each, many
+        names one read of the hash table. A definition that is hidden behind a version other than the file's first is none for
+        such an asker.
+        """
+        if _DT_SYMTAB not in self.tags or _DT_STRTAB not in self.tags:
+            return set()
         if _DT_GNU_HASH in self.tags:
-            return self._by_gnu_hash(name, symbols, strings)
+            return self._checked(self._by_gnu_hash(names))
         if _DT_HASH in self.tags:
-            return self._by_hash(name, symbols, strings)
-        return False
+            names = list(names)
+            return self._checked(self._by_hash(names)) if len(names) <= _FEW else self.exported().intersection(names)
+        return set()
 
-    def _is(self, index: int, name: bytes, symbols: int, strings: int) -> bool:
-        symbol = _SYMBOL[self.bits, self.endian]
-        raw = self.at(symbols + index * symbol.size, symbol.size)
-        if len(raw) < symbol.size:
-            return False
-        fields = symbol.unpack(raw)
-        section = fields[3] if self.bits == 64 else fields[5]
-        return section != 0 and self.at(strings + fields[0], len(name) + 1) == name + b"\0"
+    def unversioned(self) -> set[bytes]:
+        """Strong undefined dynamic symbols that carry no version: the loader takes them from any library in scope."""
+        return self._undefined(only_unversioned=True)
 
-    def _by_gnu_hash(self, name: bytes, symbols: int, strings: int) -> bool:
-        base = self.offset(self.tags[_DT_GNU_HASH])
+    def undefined(self) -> set[bytes]:
+        """All strong undefined dynamic symbols, those with a version included."""
+        return self._undefined(only_unversioned=False)
+
+    def exported(self) -> set[bytes]:
+        """All defined dynamic symbols, at most 2**18 of them with names in at most 16 MiB."""
+        unhashed, count = self._count()
+        first = unhashed if unhashed < count else 1
+        names, _, sections = self._symbols(first, count)
+        return self._names([name for name, section in zip(names, sections, strict=False) if section])
+
+    def needed_versions(self) -> set[bytes]:
+        """Names of the symbol versions that the file needs, weak needs left out."""
+        return {name.encode() for names in (self.slice.version_needs if self.slice else {}).values() for name in names}
+
+    def _undefined(self, *, only_unversioned: bool) -> set[bytes]:
+        unhashed, _ = self._count()
+        names, infos, sections = self._symbols(0, unhashed)
+        found = [not section for section in sections]
+        if only_unversioned and _DT_VERSYM in self.tags:
+            versions = self._array("H", self._at_tag(_DT_VERSYM), len(found))
+            if len(versions) == len(found):
+                found = [missing and version & 0x7FFF < 2 for missing, version in zip(found, versions, strict=True)]
+        wanted = zip(compress(names, found), compress(infos, found), strict=False)
+        return self._names(
+            [name for name, info in wanted if info >> 4 not in (_STB_LOCAL, _STB_WEAK) and info & 15 != _STT_REGISTER]
+        )
+
+    def _array(self, code: Literal["H", "I", "Q"], offset: int, count: int) -> array[int]:
+        """`count` numbers at `offset`, fewer at the end of the file."""
+        numbers: array[int] = array(code)
+        width = numbers.itemsize
+        raw = self.at(offset, count * width)
+        numbers.frombytes(raw[: len(raw) // width * width])
+        if (self.endian == "<") != (byteorder == "little"):
+            numbers.byteswap()
+        return numbers
+
+    def _symbols(self, first: int, last: int) -> tuple[array[int], bytes, array[int]]:
+        """Of the symbols in that range the offsets of their names, their bindings and types, their sections."""
+        width = 24 if self.bits == 64 else 16
+        start = self._at_tag(_DT_SYMTAB)
+        raw = self.at(start + first * width, (last - first) * width) if start >= 0 else b""
+        raw = raw[: len(raw) // width * width]
+        words, halves = array("I", raw), array("H", raw)
+        if (self.endian == "<") != (byteorder == "little"):
+            words.byteswap()
+            halves.byteswap()
+        if self.bits == 64:
+            return words[::6], raw[4::24], halves[3::12]
+        return words[::4], raw[12::16], halves[7::8]
+
+    def _names(self, offsets: list[int]) -> set[bytes]:
+        """The strings at these offsets of the string table; those past its first 16 MiB after the lowest are left out."""
+        base = self._at_tag(_DT_STRTAB)
+        if base < 0 or not offsets:
+            return set()
+        low, high = min(offsets), max(offsets)
+        limit = min(high + _MAX_STRING, self.tags.get(_DT_STRSZ, self.size), low + _MAX_STRINGS)
+        raw = self.at(base + low, limit - low)
+        find, size = raw.find, len(raw)
+        return {raw[x - low : find(b"\0", x - low)] for x in offsets if x - low < size} - {b""}
+
+    def _checked(self, candidates: list[tuple[int, bytes]]) -> set[bytes]:
+        """Those names whose symbol number is defined, bears the name, and is not hidden behind a version."""
+        symbols, strings, versions = self._at_tag(_DT_SYMTAB), self._at_tag(_DT_STRTAB), self._at_tag(_DT_VERSYM)
+        if symbols < 0 or strings < 0:
+            return set()
+        layout = _SYMBOL[self.bits, self.endian]
+        width = layout.size
+        section_at = 3 if self.bits == 64 else 5
+        little = self.endian == "<"
+        at = self.at
+        bulk = b""
+        low = 0
+        if len(candidates) > 200:
+            low = min(candidates)[0]
+            length = (max(candidates)[0] - low + 1) * width
+            bulk = at(symbols + low * width, length) if length <= _MAX_STRINGS else b""
+        names = at(strings, min(self.tags.get(_DT_STRSZ, 0), _MAX_STRINGS)) if bulk else b""
+        found: set[bytes] = set()
+        for index, name in candidates:
+            raw = bulk[(index - low) * width : (index - low + 1) * width] or at(symbols + index * width, width)
+            if len(raw) < width:
+                continue
+            fields = layout.unpack(raw)
+            start, length = fields[0], len(name) + 1
+            said = names[start : start + length] if start + length <= len(names) else at(strings + start, length)
+            if fields[section_at] == 0 or said != name + b"\0":
+                continue
+            if versions >= 0:
+                half = at(versions + 2 * index, 2)
+                version = int.from_bytes(half, "little" if little else "big")
+                if version & 0x8000 and version & 0x7FFF >= 3:
+                    continue
+            found.add(name)
+        return found
+
+    def _by_gnu_hash(self, names: Iterable[bytes]) -> list[tuple[int, bytes]]:
+        """(symbol number, name) of the symbols whose hash is that of one of the names."""
+        base = self._at_tag(_DT_GNU_HASH)
         raw = self.at(base, 16)
         if len(raw) < 16:
-            return False
-        buckets, first, blooms, shift = _WORDS4[self.endian].unpack(raw)
-        if not buckets or not blooms:
-            return False
-        code = 5381
-        for byte in name:
-            code = (code * 33 + byte) & 0xFFFFFFFF
-        width = self.bits // 8
-        order: Literal["little", "big"] = "little" if self.endian == "<" else "big"
-        word = int.from_bytes(self.at(base + 16 + (code // self.bits % blooms) * width, width), order)
-        if not (word >> (code % self.bits)) & (word >> ((code >> (shift & 31)) % self.bits)) & 1:
-            return False
-        table = base + 16 + blooms * width
-        index = int.from_bytes(self.at(table + code % buckets * 4, 4), order)
-        if index < first:
-            return False
-        chain = table + buckets * 4
-        for _ in range(1024):
-            hashed = self.at(chain + (index - first) * 4, 4)
-            if len(hashed) < 4:
-                return False
-            value = int.from_bytes(hashed, order)
-            if value | 1 == code | 1 and self._is(index, name, symbols, strings):
-                return True
-            if value & 1:
-                return False
-            index += 1
-        return False
+            return []
+        count, first, blooms, shift = _WORDS4[self.endian].unpack(raw)
+        if not count or not blooms:
+            return []
+        bits = self.bits
+        bucket_at = base + 16 + blooms * (bits // 8)
+        chain_at = bucket_at + 4 * count
+        names = list(names)
+        if len(names) <= _FEW:
+            return self._few_by_gnu_hash(names, base + 16, blooms, shift & 31, bucket_at, chain_at, count, first)
+        buckets = self._array("I", bucket_at, min(count, _MAX_SYMBOLS))
+        if len(buckets) < count:
+            return []
+        chains = self._array("I", chain_at, max(0, self._count()[1] - first))
+        size = len(chains)
+        found: list[tuple[int, bytes]] = []
+        for name in names:
+            code = _HASHES.get(name) or gnu_hash(name)
+            at = buckets[code % count] - first
+            code |= 1
+            # a chain ends with a set lowest bit
+            while 0 <= at < size:
+                value = chains[at]
+                if value | 1 == code:
+                    found.append((at + first, name))
+                if value & 1:
+                    break
+                at += 1
+        return found
 
-    def _by_hash(self, name: bytes, symbols: int, strings: int) -> bool:
-        base = self.offset(self.tags[_DT_HASH])
+    def _few_by_gnu_hash(
+        self, names: list[bytes], bloom_at: int, blooms: int, shift: int, bucket_at: int, chain_at: int, count: int, first: int
+    ) -> list[tuple[int, bytes]]:
         order: Literal["little", "big"] = "little" if self.endian == "<" else "big"
-        width = 8 if self.slice is not None and self.slice.machine == "s390x" and self.bits == 64 else 4
-        buckets = int.from_bytes(self.at(base, width), order)
-        if not buckets:
-            return False
-        code = 0
-        for byte in name:
-            code = (code << 4) + byte
-            high = code & 0xF0000000
-            code = (code ^ high >> 24) & ~high & 0xFFFFFFFF
-        index = int.from_bytes(self.at(base + (2 + code % buckets) * width, width), order)
-        for _ in range(1024):
-            if index == 0:
-                return False
-            if self._is(index, name, symbols, strings):
-                return True
-            index = int.from_bytes(self.at(base + (2 + buckets + index) * width, width), order)
-        return False
+        bits = self.bits
+        width = bits // 8
+        number = int.from_bytes
+        found: list[tuple[int, bytes]] = []
+        for name in names:
+            code = _HASHES.get(name) or gnu_hash(name)
+            word = number(self.at(bloom_at + code // bits % blooms * width, width), order)
+            if not (word >> code % bits) & (word >> (code >> shift) % bits) & 1:
+                continue
+            index = number(self.at(bucket_at + code % count * 4, 4), order)
+            code |= 1
+            for _ in range(128 if index >= first else 0):
+                chain = self._array("I", chain_at + (index - first) * 4, 8)
+                for value in chain:
+                    if value | 1 == code:
+                        found.append((index, name))
+                    if value & 1:
+                        break
+                    index += 1
+                else:
+                    if len(chain) == 8:
+                        continue
+                break
+        return found
 
-    def string_table(self) -> bytes:
-        """All dynamic strings, at most 16 MiB."""
-        start = self.offset(self.tags.get(_DT_STRTAB, -1))
-        return self.at(start, min(self.tags.get(_DT_STRSZ, 0), _MAX_STRINGS)) if start >= 0 else b""
+    def _by_hash(self, names: Iterable[bytes]) -> list[tuple[int, bytes]]:
+        """The same by DT_HASH: every symbol of the chains, as these hold no hashes."""
+        base = self._at_tag(_DT_HASH)
+        order: Literal["little", "big"] = "little" if self.endian == "<" else "big"
+        width = self._hash_width
+        count = int.from_bytes(self.at(base, width), order)
+        found: list[tuple[int, bytes]] = []
+        for name in names if count else ():
+            index = int.from_bytes(self.at(base + (2 + sysv_hash(name) % count) * width, width), order)
+            for _ in range(256):
+                if index == 0:
+                    break
+                found.append((index, name))
+                index = int.from_bytes(self.at(base + (2 + count + index) * width, width), order)
+        return found
+
+    @property
+    def _hash_width(self) -> int:
+        """Bytes of a word of DT_HASH: 8 on 64-bit S/390, 4 elsewhere."""
+        return 8 if self.bits == 64 and self.slice is not None and self.slice.machine == "s390x" else 4
 
     def _count(self) -> tuple[int, int]:
         """Number of symbols before the first hashed one, and of all (at most ``_MAX_SYMBOLS``)."""
-        order: Literal["little", "big"] = "little" if self.endian == "<" else "big"
         if _DT_GNU_HASH in self.tags:
-            base = self.offset(self.tags[_DT_GNU_HASH])
+            base = self._at_tag(_DT_GNU_HASH)
             raw = self.at(base, 16)
             if len(raw) < 16:
                 return 0, 0
             buckets, first, blooms, _ = _WORDS4[self.endian].unpack(raw)
             table = base + 16 + blooms * (self.bits // 8)
-            heads = self.at(table, min(buckets, _MAX_SYMBOLS) * 4)
-            last = max((x for (x,) in _WORD[self.endian].iter_unpack(heads[: len(heads) & ~3])), default=0)
+            last = max(self._array("I", table, min(buckets, _MAX_SYMBOLS)), default=0)
             if last < first:
                 return min(first, _MAX_SYMBOLS), min(first, _MAX_SYMBOLS)
-            chain = self.at(table + buckets * 4 + (last - first) * 4, 4096)
-            for (value,) in _WORD[self.endian].iter_unpack(chain[: len(chain) & ~3]):
+            for value in self._array("I", table + buckets * 4 + (last - first) * 4, 1024):
                 last += 1
                 if value & 1:
                     break
             return min(first, _MAX_SYMBOLS), min(last, _MAX_SYMBOLS)
         if _DT_HASH in self.tags:
-            width = 8 if self.slice is not None and self.slice.machine == "s390x" and self.bits == 64 else 4
-            count = int.from_bytes(self.at(self.offset(self.tags[_DT_HASH]) + width, width), order)
-            count = min(count, _MAX_SYMBOLS)
+            width = self._hash_width
+            raw = self.at(self._at_tag(_DT_HASH) + width, width)
+            count = min(int.from_bytes(raw, "little" if self.endian == "<" else "big"), _MAX_SYMBOLS)
             return count, count
         return 0, 0
 
-    def _symbols(self, first: int, last: int) -> list[tuple[int, int, int]]:
-        """(offset of the name, binding, section) of the symbols in that range."""
-        symbol = _SYMBOL[self.bits, self.endian]
-        start = self.offset(self.tags.get(_DT_SYMTAB, -1))
-        if start < 0 or last <= first:
-            return []
-        raw = self.at(start + first * symbol.size, (last - first) * symbol.size)
-        raw = raw[: len(raw) - len(raw) % symbol.size]
-        if self.bits == 64:
-            return [(f[0], f[1] >> 4, f[3]) for f in symbol.iter_unpack(raw)]
-        return [(f[0], f[3] >> 4, f[5]) for f in symbol.iter_unpack(raw)]
 
-    def undefined(self, strings: bytes) -> set[bytes]:
-        """Strong undefined dynamic symbols."""
-        unhashed, _ = self._count()
-        return {
-            strings[name : strings.find(b"\0", name)]
-            for name, binding, section in self._symbols(1, unhashed)
-            if section == 0 and binding != _STB_WEAK and name < len(strings)
-        }
+def gnu_hash(name: bytes) -> int:
+    """The hash of DT_GNU_HASH: h = h * 33 + byte from 5381, in 32 bits.
 
-    def needed_versions(self) -> set[bytes]:
-        """Names of the symbol versions that the file needs, weak needs left out."""
-        return {name.encode() for name in self._strings(set(self._version_needs())).values()}
+    That is the name read as a number in base 33, with digits up to 255. Split into digits below 33 and their carries, two
+    calls of int() compute it, whatever the length of the name.
+    """
+    if len(name) > 4000:  # int() refuses longer texts
+        code = 5381
+        for byte in name:
+            code = (code * 33 + byte) & 0xFFFFFFFF
+        return code
+    if name:
+        code = int(name.translate(_DIGITS), 33) + 33 * int(name.translate(_CARRIES), 33) + 5381 * _power(len(name))
+    else:
+        code = 5381
+    code &= 0xFFFFFFFF
+    if len(_HASHES) >= _MAX_KEPT:
+        _HASHES.clear()
+    _HASHES[name] = code
+    return code
 
-    def exported(self) -> set[bytes]:
-        """All defined dynamic symbols."""
-        strings = self.string_table()
-        unhashed, count = self._count()
-        first = unhashed if unhashed < count else 1
-        return {
-            strings[name : strings.find(b"\0", name)]
-            for name, _, section in self._symbols(first, count)
-            if section != 0 and name < len(strings)
-        }
+
+_BASE_33: Final = b"0123456789abcdefghijklmnopqrstuvw"
+_DIGITS: Final = bytes(_BASE_33[byte % 33] for byte in range(256))
+_CARRIES: Final = bytes(_BASE_33[byte // 33] for byte in range(256))
+
+
+@lru_cache(maxsize=4096)
+def _power(length: int) -> int:
+    return pow(33, length, 1 << 32)
+
+
+def sysv_hash(name: bytes) -> int:
+    """The hash of DT_HASH (gABI)."""
+    code = 0
+    for byte in name:
+        code = (code << 4) + byte
+        high = code & 0xF0000000
+        code = (code ^ high >> 24) & ~high & 0xFFFFFFFF
+    return code
 
 
 def machine_name(machine: int, bits: int, little: bool, flags: int = 0) -> str:
@@ -462,8 +681,13 @@ def machine_name(machine: int, bits: int, little: bool, flags: int = 0) -> str:
 
 def highest_glibc(versions: list[str]) -> str | None:
     """The highest ``x.y`` of names like ``GLIBC_2.17``; None when there is none."""
-    best = max(map(_glibc_version, versions), default=())
+    best = _highest_glibc(tuple(versions))
     return ".".join(map(str, best)) if best else None
+
+
+@lru_cache(maxsize=1024)
+def _highest_glibc(versions: tuple[str, ...]) -> tuple[int, ...]:
+    return max(map(_glibc_version, versions), default=())
 
 
 @lru_cache(maxsize=1024)
@@ -475,6 +699,23 @@ def _glibc_version(name: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
-def _paths(strings: dict[int, str], at: int | None) -> tuple[str, ...]:
-    found = strings.get(at) if at is not None else None
-    return tuple(p for p in found.split(":") if p) if found else ()
+@lru_cache(maxsize=1024)
+def _paths(said: str | None) -> tuple[str, ...]:
+    return tuple(p for p in said.split(":") if p) if said else ()
+
+
+def _text(raw: bytes) -> str:
+    """`raw` as text, the same object for the same bytes."""
+    found = text(raw)
+    if len(raw) < 256:
+        if len(_TEXTS) >= _MAX_KEPT:
+            _TEXTS.clear()
+        _TEXTS[raw] = found
+    return found
+
+
+def _same(names: tuple[str, ...]) -> tuple[str, ...]:
+    """`names`, the same object for the same names."""
+    if len(_TUPLES) >= _MAX_KEPT:
+        _TUPLES.clear()
+    return _TUPLES.setdefault(names, names)
