@@ -184,6 +184,21 @@ class UnresolvedSymbols(Fact, frozen=True, kw_only=True):
     """Dotted name of the extension module through which it is loaded; None when the file is one itself."""
 
 
+class NumpyModule(Fact, frozen=True, kw_only=True):
+    """What an extension module says about the numpy headers that it was compiled with."""
+
+    path: str
+    folder: int = -1
+    """As in :class:`NativeFile`."""
+    owner: str | None = None
+    """Normalized name of the distribution that it belongs to."""
+    major: Literal[1, 2]
+    """Major version of those headers: only modules compiled with 1.x know ``numpy.core`` and not ``numpy._core``."""
+    target: str | None = None
+    """Oldest numpy (X.Y) whose C-API has all that it may use, as its own message says (headers since 1.25); an older numpy
+    refuses it."""
+
+
 # -------------------------------------------------------------------------------------------------- interpreter, folders
 
 
@@ -947,6 +962,8 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     preloads: tuple[Preload, ...] = ()
     imported_modules: tuple[ImportedModule, ...] = ()
     unresolved_symbols: tuple[UnresolvedSymbols, ...] = ()
+    numpy_modules: tuple[NumpyModule, ...] = ()
+    """Extension modules that import numpy's C-API: of a wheel that is as it was published, one stands for all."""
     shared_files: tuple[SharedFile, ...] = ()
     unowned: tuple[Unowned, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
