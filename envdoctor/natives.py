@@ -169,9 +169,10 @@ class Loading:
             return None
         if file.format != _FORMATS[self.profile.system]:
             return False
-        return any(self._slice_fits(part) for part in file.slices)
+        return any(self.slice_fits(part) for part in file.slices)
 
-    def _slice_fits(self, part: Slice) -> bool:
+    def slice_fits(self, part: Slice) -> bool:
+        """One slice of a file of the right format is for the interpreter's machine and system."""
         if self.profile.system == "macos" and part.platform not in (None, "macos", "maccatalyst"):
             return False
         return any(

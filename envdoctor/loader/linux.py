@@ -1,0 +1,544 @@
+"""ld.so of glibc and of musl, after their sources (glibc ``elf/dl-load.c``, ``elf/dl-deps.c``, ``elf/dl-version.c``; musl
+``ldso/dynlink.c``). Pure, no IO.
+
+glibc: a need without a slash is first compared with the names and sonames of what is loaded. Then it is searched in the
+DT_RPATH of the file that asks and of those that brought it in, up to the module that Python opens, and of the program, all
+this only where the file has no DT_RUNPATH; in LD_LIBRARY_PATH; in the file's own DT_RUNPATH; in the cache; in the default
+folders. A file with DT_RUNPATH has no DT_RPATH for anybody. What a file's own caller (libpython) says does not count for a
+module that it opens: the loader forgets the caller after the search. A candidate of another class or machine is passed over;
+one that is no ELF file at all ends the search with an error.
+
+musl: names of the C library itself are always there. LD_LIBRARY_PATH comes first, then DT_RUNPATH or else DT_RPATH of the
+file and of all that brought it in, the program included, then the system's folders. The first file of the name is taken,
+whatever it is; sonames do not count, symbol versions are not checked.
+
+Each file is looked at once for each set of inherited folders, and each root is then followed by names alone.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from envdoctor.loader import roots
+from envdoctor.loader.model import Loaded, Loads, Missing, Root, VersionProblem, base_name, folder_of, normal, unique
+from envdoctor.natives import describe
+from envdoctor.platforms import interpreter_libc, is_foreign, numbers
+from envdoctor.snapshot import NativeFile, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from envdoctor.view import View
+
+_MUSL_OWN = ("libc.", "libpthread.", "librt.", "libm.", "libdl.", "libutil.", "libxnet.")
+"""Beginnings of the names that musl's loader answers with itself."""
+_GLIBC_OWN = frozenset(
+    [
+        "libc.so.6",
+        "libm.so.6",
+        "libdl.so.2",
+        "librt.so.1",
+        "libpthread.so.0",
+        "libutil.so.1",
+        "libresolv.so.2",
+        "libnsl.so.1",
+        "libanl.so.1",
+        "libmvec.so.1",
+        "libcrypt.so.1",
+        "libthread_db.so.1",
+        "libBrokenLocale.so.1",
+        "ld-linux-x86-64.so.2",
+        "ld-linux-aarch64.so.1",
+        "ld-linux.so.2",
+        "ld-linux-armhf.so.3",
+        "ld64.so.1",
+        "ld64.so.2",
+        "ld-linux-riscv64-lp64d.so.1",
+        "ld-linux-loongarch-lp64d.so.1",
+    ]
+)
+"""Libraries that are parts of glibc; libcrypt is one up to 2.37."""
+_LEVELS = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
+_HWCAPS = "/glibc-hwcaps/"
+_NOTHING: tuple[str, ...] = ()
+
+
+class _Context:
+    """Where a file's needs are searched, and what came of it so far."""
+
+    __slots__ = ("answers", "before", "runpath", "system")
+
+    def __init__(self, before: tuple[str, ...], runpath: tuple[str, ...], system: bool) -> None:
+        self.before = before
+        """Folders that come before LD_LIBRARY_PATH."""
+        self.runpath = runpath
+        """Folders that come after it."""
+        self.system = system
+        """The system's cache and default folders are searched, too."""
+        self.answers: dict[str, _Answer] = {}
+
+
+class _Answer:
+    """What a search came to: a file, or none, and what was in the way."""
+
+    __slots__ = ("node", "passed")
+
+    def __init__(self, node: _Node | None, passed: tuple[tuple[str, str], ...] = ()) -> None:
+        self.node = node
+        self.passed = passed
+
+
+class _Node:
+    """A file that can be loaded, with its folders expanded."""
+
+    __slots__ = ("checked", "contexts", "definitions", "file", "key", "needs", "part", "path", "rpath", "runpath", "soname")
+
+    def __init__(self, path: str, file: NativeFile, part: Slice) -> None:
+        self.path = path
+        self.file = file
+        self.part = part
+        self.key = file.real or path
+        self.needs = part.needed
+        self.soname = part.soname
+        self.rpath: tuple[str, ...] = ()
+        self.runpath: tuple[str, ...] = ()
+        self.contexts: dict[tuple[str, ...], tuple[_Context, tuple[str, ...]]] = {}
+        self.definitions: frozenset[str] | None = None
+        self.checked: dict[tuple[str, int], tuple[str, ...]] = {}
+        """Versions that are missing, by needed library and identity of the file that is loaded for it."""
+
+
+class _Item:
+    """A node in one root's scope."""
+
+    __slots__ = ("by", "chain", "name", "node")
+
+    def __init__(self, node: _Node, name: str, by: _Item | None, chain: tuple[str, ...]) -> None:
+        self.node = node
+        self.name = name
+        self.by = by
+        self.chain = chain
+        """RPATH folders of the files that brought it in, nearest first."""
+
+
+class LinuxLoads(Loads):
+    """See the module's text."""
+
+    def __init__(self, view: View) -> None:
+        snapshot, machine = view.snapshot, view.machine
+        self._view = view
+        other = machine is not snapshot.machine
+        libc = interpreter_libc(snapshot.interpreter) or (machine.libc or "").partition(" ")[0]
+        self._musl = libc == "musl"
+        self._libc_version = view.loading.profile.libc_version if libc == "glibc" else None
+        self._fits = _Fits(view)
+        self._index = files = _files_of(view)
+        self._names = {path.rpartition("/")[2] for path in files}
+        self._by_level = any(_HWCAPS in path for path in files)
+        self._levels = tuple(level for level in _LEVELS if (machine.cpu.level or "") >= level)
+        self._system: dict[str, list[NativeFile]] = {}
+        for file in machine.libraries:
+            self._system.setdefault(file.path.rpartition("/")[2], []).append(file)
+        for candidates in self._system.values():
+            candidates.sort(key=self._rank)
+        self._system_folders = frozenset(machine.library_folders)
+        self._env = tuple(
+            normal(folder.path)
+            for folder in snapshot.shell.library_folders
+            if folder.variable == "LD_LIBRARY_PATH" and not folder.preload and (folder.of_target or not other)
+        )
+        self._preloads = tuple(
+            folder.path
+            for folder in snapshot.shell.library_folders
+            if folder.variable == "LD_PRELOAD" and folder.preload and not other
+        )
+        root = snapshot.target.sysroot
+        self._sysroot = root.rstrip("/") if root else ""
+        self._nodes: dict[str, _Node | None] = {}
+        self._contexts: dict[tuple[tuple[str, ...], tuple[str, ...], bool], _Context] = {}
+        self._scopes: dict[str, tuple[_Item, ...]] = {}
+        self._problems: list[tuple[Root, _Item, str]] = []
+        self._short: list[tuple[Root, _Item, str, _Node | None, tuple[str, ...]]] = []
+        self._lib = self._lib_token()
+        self._platform = snapshot.interpreter.machine or machine.machine
+        self._main: tuple[_Item, ...] = ()
+        self._base: dict[str, _Node] = {}
+        self._base_keys: frozenset[str] = frozenset()
+        self._program_chain: tuple[str, ...] = ()
+        self._start()
+        found = roots.extensions(view, self._fits) + roots.stdlib(view, self._fits)
+        super().__init__(reason=self._why_not(), roots=found, files=files)
+        self._follow_all(found)
+        self.process = tuple(self._loaded(self._main, {}))
+
+    # ------------------------------------------------------------------------------------------------------- answers
+    def scope(self, root: Root) -> tuple[Loaded, ...]:
+        """See :meth:`Loads.scope`."""
+        return tuple(self._loaded(self._scopes[root.path], {}))
+
+    @cached_property
+    def orphans(self) -> tuple[Root, ...]:
+        """See :attr:`Loads.orphans`."""
+        reached = {item.node.path for items in self._scopes.values() for item in items}
+        reached |= {item.node.path for item in self._main}
+        return roots.orphans(self._view, self._fits, reached)
+
+    @cached_property
+    def missing(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.missing`."""
+        return () if self.reason else tuple(self._missing(self._problems))
+
+    @cached_property
+    def missing_of_orphans(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.missing_of_orphans`."""
+        if self.reason:
+            return ()
+        before, self._problems = self._problems, []
+        short = list(self._short)
+        try:
+            self._follow_all(self.orphans)
+            return tuple(self._missing(self._problems))
+        finally:
+            self._problems, self._short = before, short
+
+    @cached_property
+    def version_problems(self) -> tuple[VersionProblem, ...]:
+        """See :attr:`Loads.version_problems`."""
+        made: dict[int, Loaded] = {}
+        return tuple(
+            VersionProblem(
+                library=name,
+                versions=tuple(sorted(versions)),
+                found=node.path if node is not None else None,
+                asker=self._made(item, made),
+                root=root,
+            )
+            for root, item, name, node, versions in self._short
+        )
+
+    def _missing(self, problems: list[tuple[Root, _Item, str]]) -> Iterator[Missing]:
+        made: dict[int, Loaded] = {}
+        for root, item, name in problems:
+            context, _ = self._context(item.node, item.chain)
+            folders = unique((*context.before, *self._env, *context.runpath))
+            yield Missing(
+                name=name,
+                asker=self._made(item, made),
+                root=root,
+                searched=folders if "/" not in name else (),
+                passed=context.answers[name].passed if name in context.answers else (),
+                elsewhere=self._elsewhere.get(base_name(name), ()),
+            )
+
+    @cached_property
+    def _elsewhere(self) -> dict[str, tuple[str, ...]]:
+        """Files of the site folders and of the target's other folders, by file name and soname."""
+        found: dict[str, list[str]] = {}
+        own = {file.path for files in self._system.values() for file in files}
+        for path, file in self.files.items():
+            if path in own:
+                continue
+            for name in {base_name(path), *(part.soname for part in file.slices if part.soname)}:
+                found.setdefault(name, []).append(path)
+        return {name: tuple(sorted(paths)) for name, paths in found.items()}
+
+    def _loaded(self, items: tuple[_Item, ...], made: dict[int, Loaded]) -> Iterator[Loaded]:
+        for item in items:
+            yield self._made(item, made)
+
+    def _made(self, item: _Item, made: dict[int, Loaded]) -> Loaded:
+        found = made.get(id(item))
+        if found is None:
+            by = self._made(item.by, made) if item.by is not None else None
+            found = made[id(item)] = Loaded(item.node.path, item.node.file, item.node.part, item.name, by)
+        return found
+
+    # ------------------------------------------------------------------------------------------------------- process
+    def _why_not(self) -> str | None:
+        """Why nothing can be said about what is missing."""
+        view, machine = self._view, self._view.machine
+        if is_foreign(view.snapshot, machine) and not machine.libraries:
+            return "the target belongs to another computer, whose libraries are not known"
+        own = (machine.libc or "").partition(" ")[0]
+        if own and own != ("musl" if self._musl else "glibc") and not any(x.startswith(self._libc) for x in machine.libcs):
+            return f"the interpreter needs {self._libc}, the machine has {own}"
+        if not machine.libraries:
+            return "which libraries the machine has is not recorded"
+        if machine is not view.snapshot.machine and not machine.all_libraries:
+            return "only some of the machine's libraries are recorded"
+        return None
+
+    @property
+    def _libc(self) -> str:
+        return "musl" if self._musl else "glibc"
+
+    def _lib_token(self) -> str:
+        """What ``$LIB`` stands for: the folder of the C library below ``/`` or ``/usr``."""
+        for file in self._system.get("libc.so.6", ()):
+            if self._fits(file) is not None:
+                return folder_of(file.path).removeprefix(self._sysroot).strip("/").removeprefix("usr/")
+        return "lib"
+
+    def _start(self) -> None:
+        """The program itself, what LD_PRELOAD names, and their needs."""
+        binary = self._view.snapshot.interpreter.binary
+        part = self._fits(binary) if binary is not None else None
+        items: list[_Item] = []
+        keys: dict[str, _Node] = {}
+        problems: list[tuple[Root, _Item, str]] = []
+        if binary is not None and part is not None:
+            program = self._expanded(binary.path, binary, part)
+            items.append(_Item(program, binary.path, None, ()))
+            keys[program.key] = program
+            self._program_chain = (program.runpath or program.rpath) if self._musl else program.rpath
+            self._base[binary.path] = program
+        for path in self._preloads:
+            node = self._node(normal(path)) if "/" in path else self._search(path, self._context_of((), (), True)).node
+            if node is not None and node.key not in keys:
+                items.append(_Item(node, path, None, ()))
+                keys[node.key] = node
+                self._base[path] = node
+                if node.soname and not self._musl:
+                    self._base.setdefault(node.soname, node)
+        root = Root("", binary, part, "library", "") if binary is not None and part is not None else None
+        self._follow(root, items, self._base, keys, {}, problems, [])
+        self._main = tuple(items)
+        self._base_keys = frozenset(keys)
+
+    # -------------------------------------------------------------------------------------------------------- search
+    def _rank(self, file: NativeFile) -> int:
+        """Candidates of the cache: those for newer processors first, the rest in the order of the cache."""
+        if _HWCAPS in file.path:
+            level = file.path.partition(_HWCAPS)[2].partition("/")[0]
+            return _LEVELS.index(level) if level in self._levels else 99
+        return 50
+
+    def _expanded(self, path: str, file: NativeFile, part: Slice) -> _Node:
+        node = _Node(path, file, part)
+        if part.rpath or part.runpath:
+            origin = folder_of(path)
+            node.runpath = self._folders(part.runpath, origin)
+            node.rpath = self._folders(part.rpath, origin) if not part.runpath else ()
+        self._nodes[path] = node
+        return node
+
+    def _folders(self, entries: tuple[str, ...], origin: str) -> tuple[str, ...]:
+        found: list[str] = []
+        for entry in entries:
+            if "$" in entry:
+                if self._musl and "$" in entry.replace("${ORIGIN}", "").replace("$ORIGIN", ""):
+                    return ()
+                folder = entry.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)
+                folder = folder.replace("${LIB}", self._lib).replace("$LIB", self._lib)
+                folder = folder.replace("${PLATFORM}", self._platform).replace("$PLATFORM", self._platform)
+                if not entry.startswith(("$ORIGIN", "${ORIGIN}")):
+                    folder = self._sysroot + folder
+            else:
+                folder = self._sysroot + entry
+            if folder.startswith("/"):
+                found.append(normal(folder))
+        return unique(found)
+
+    def _node(self, path: str) -> _Node | None:
+        """The file at `path`, None where none is known or it does not fit."""
+        if path in self._nodes:
+            return self._nodes[path]
+        file = self._index.get(path)
+        part = self._fits(file) if file is not None else None
+        if file is None or part is None:
+            self._nodes[path] = None
+            return None
+        return self._expanded(path, file, part)
+
+    def _context_of(self, before: tuple[str, ...], runpath: tuple[str, ...], system: bool) -> _Context:
+        key = (before, runpath, system)
+        found = self._contexts.get(key)
+        if found is None:
+            found = self._contexts[key] = _Context(before, runpath, system)
+        return found
+
+    def _context(self, node: _Node, chain: tuple[str, ...]) -> tuple[_Context, tuple[str, ...]]:
+        """Where the needs of `node` are searched when `chain` is inherited, and what those that it brings in inherit."""
+        found = node.contexts.get(chain)
+        if found is None:
+            system = not node.part.no_default_folders
+            if self._musl:
+                below = unique((*(node.runpath or node.rpath), *chain))
+                context = self._context_of(unique((*below, *self._program_chain)), (), True)
+            else:
+                below = unique((*node.rpath, *chain)) if node.rpath else chain
+                before = () if node.part.runpath else unique((*below, *self._program_chain))
+                context = self._context_of(before, node.runpath, system)
+            found = node.contexts[chain] = (context, below)
+        return found
+
+    def _search(self, name: str, context: _Context) -> _Answer:
+        """The file that a need of that name leads to."""
+        if name in self._names:
+            folders = (*self._env, *context.before) if self._musl else (*context.before, *self._env, *context.runpath)
+        else:
+            folders = ()
+        passed: list[tuple[str, str]] = []
+        for folder in folders:
+            for path in self._places(folder, name):
+                file = self._index.get(path)
+                if file is None:
+                    continue
+                node = self._node(path)
+                if node is not None:
+                    return _Answer(node, tuple(passed))
+                passed.append((path, file.problem or describe(file)))
+                if self._musl or (file.problem and not file.slices):
+                    return _Answer(None, tuple(passed))
+        for file in self._system.get(name, ()):
+            if not context.system and folder_of(file.path) in self._system_folders:
+                continue
+            node = self._node(file.path)
+            if node is not None:
+                return _Answer(node, tuple(passed))
+            passed.append((file.path, file.problem or describe(file)))
+        return _Answer(None, tuple(passed))
+
+    def _places(self, folder: str, name: str) -> Iterator[str]:
+        if self._by_level and not self._musl:
+            for level in self._levels:
+                yield f"{folder}{_HWCAPS}{level}/{name}"
+        yield f"{folder}/{name}"
+
+    def _by_path(self, name: str, node: _Node) -> _Answer:
+        """What a need with a slash leads to."""
+        found = self._folders((name,), folder_of(node.path))
+        if not found:
+            return _Answer(None)
+        wanted = self._node(found[0])
+        file = self._index.get(found[0])
+        return _Answer(wanted, ((found[0], file.problem or describe(file)),) if wanted is None and file is not None else ())
+
+    # ---------------------------------------------------------------------------------------------------- one root
+    def _follow_all(self, found: tuple[Root, ...]) -> None:
+        for root in found:
+            node = self._node(root.path)
+            if node is None:
+                continue
+            items = [_Item(node, root.path, None, ())]
+            names = dict(self._base)
+            if node.soname and not self._musl:
+                names.setdefault(node.soname, node)
+            self._follow(root, items, names, {node.key: node}, self._base_keys, self._problems, self._short)
+            self._scopes[root.path] = tuple(items)
+
+    def _follow(
+        self,
+        root: Root | None,
+        items: list[_Item],
+        names: dict[str, _Node],
+        keys: dict[str, _Node],
+        base: frozenset[str] | dict[str, str],
+        problems: list[tuple[Root, _Item, str]],
+        short: list[tuple[Root, _Item, str, _Node | None, tuple[str, ...]]],
+    ) -> None:
+        """Appends to `items` what their needs bring in, breadth first; notes what is missing and whose versions are."""
+        musl = self._musl
+        for item in items:
+            node = item.node
+            context, below = self._context(node, item.chain)
+            answers = context.answers
+            for need in node.needs:
+                if need in names:
+                    continue
+                if musl and need.startswith(_MUSL_OWN):
+                    continue
+                answer = answers.get(need)
+                if answer is None:
+                    answer = self._by_path(need, node) if "/" in need else self._search(need, context)
+                    if "/" not in need:
+                        answers[need] = answer
+                found = answer.node
+                if found is None:
+                    if root is not None:
+                        problems.append((root, item, need))
+                    continue
+                known = keys.get(found.key)
+                if known is not None:
+                    names[need] = known
+                    continue
+                names[need] = found
+                if found.key in base:
+                    continue
+                if found.soname and not musl:
+                    names.setdefault(found.soname, found)
+                keys[found.key] = found
+                items.append(_Item(found, need, item, below))
+        if musl:
+            return
+        for item in items:
+            needs = item.node.part.version_needs
+            if not needs:
+                continue
+            checked = item.node.checked
+            for library, versions in needs.items():
+                loaded = names.get(library)
+                key = (library, id(loaded))
+                lacking = checked.get(key)
+                if lacking is None:
+                    lacking = checked[key] = self._lacking(library, versions, loaded)
+                if lacking and root is not None:
+                    short.append((root, item, library, loaded, lacking))
+
+    def _lacking(self, library: str, versions: tuple[str, ...], loaded: _Node | None) -> tuple[str, ...]:
+        """Those of `versions` that the loaded library does not define; nothing where it defines none at all."""
+        if loaded is None:
+            if library not in _GLIBC_OWN or self._libc_version is None or self._view.machine.libraries:
+                return ()
+            have = self._libc_version
+            return tuple(v for v in versions if v.startswith("GLIBC_") and (numbers(v[6:]) or (0, 0)) > have)
+        defined = loaded.definitions
+        if defined is None:
+            defined = loaded.definitions = frozenset(loaded.part.version_definitions)
+        if not defined or defined.issuperset(versions):
+            return ()
+        return tuple(v for v in versions if v not in defined)
+
+
+class _Fits:
+    """The slice of a file that the interpreter's loader takes, None where it takes none."""
+
+    def __init__(self, view: View) -> None:
+        self.slice_fits = view.loading.slice_fits
+        self.known = bool(view.loading.machines)
+        self.memo: dict[tuple[str, int, bool], bool] = {}
+
+    def __call__(self, file: NativeFile) -> Slice | None:
+        if file.format != "elf" or not file.slices:
+            return None
+        part = file.slices[0]
+        if not self.known:
+            return part
+        key = (part.machine, part.bits, part.little_endian)
+        found = self.memo.get(key)
+        if found is None:
+            found = self.memo[key] = self.slice_fits(part)
+        return part if found else None
+
+
+def _files_of(view: View) -> dict[str, NativeFile]:
+    """Every file that the loader may meet, by absolute path."""
+    snapshot = view.snapshot
+    files: dict[str, NativeFile] = {}
+    folders = [f"{site.path}/" for site in snapshot.sites]
+    for file in snapshot.natives:
+        files[folders[file.folder] + file.path if file.folder >= 0 else file.path] = file
+    for file in snapshot.libraries:
+        files[file.path] = file
+    for one in (snapshot.interpreter.binary, snapshot.interpreter.libpython):
+        if one is not None:
+            files.setdefault(one.path, one)
+    for file in view.machine.libraries:
+        files.setdefault(file.path, file)
+    return files
+
+
+def load(view: View) -> LinuxLoads:
+    """The answers of ld.so for a view of a Linux target."""
+    return LinuxLoads(view)

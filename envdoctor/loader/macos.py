@@ -1,0 +1,160 @@
+"""What dyld does on macOS, after dyld(1) and dyld's sources. Pure, no IO.
+
+A need is a path. ``@loader_path/`` stands for the folder of the file that asks, ``@executable_path/`` for the program's, and
+``@rpath/`` for each LC_RPATH of the file that asks, then of the file that loaded it, and so on up to the main program. A
+library that is in the process already is found by its path and by its install name (LC_ID_DYLIB): that is how torchvision
+finds ``@rpath/libtorch.dylib``, which no LC_RPATH of it leads to. Variables come first (``DYLD_LIBRARY_PATH``, by the last
+part of the name), and where nothing was found ``/usr/local/lib`` and ``/usr/lib`` last. Files without the slice of the
+process are passed over. Weak libraries may be missing.
+
+The system's own libraries are no files: they live in dyld's shared cache. Every path of theirs counts as present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from envdoctor.loader.model import Loaded, Root, folder_of, normal, unique
+from envdoctor.loader.walk import Found, Process, Walk
+from envdoctor.snapshot import NativeFile, Slice
+from envdoctor.view import View
+
+SYSTEM = ("/usr/lib/", "/System/Library/", "/System/iOSSupport/", "/Library/Apple/System/Library/")
+"""Where the libraries of the shared cache pretend to be."""
+FALLBACK = ("/usr/local/lib",)
+"""``DYLD_FALLBACK_LIBRARY_PATH``'s default, the system's own folder left out."""
+
+
+def load(view: View) -> Walk:
+    """dyld's answers."""
+    return MacOS(view)
+
+
+class MacOS(Walk):
+    """dyld. See the module's text."""
+
+    def __init__(self, view: View) -> None:
+        target = view.snapshot.target
+        self.sysroot = (target.sysroot or "").rstrip("/")
+        interpreter = view.snapshot.interpreter
+        program = interpreter.real_path or interpreter.path
+        self.program_folder = folder_of(interpreter.binary.path if interpreter.binary is not None else program)
+        self.program_known = interpreter.binary is not None and interpreter.base_exists and not interpreter.launcher
+        bases = (target.prefix, interpreter.base_prefix or "")
+        self.own = unique(normal(path) + "/" for path in (*bases, *(site.path for site in view.snapshot.sites)) if path)
+        """Folders of which everything that is asked for was looked up."""
+        self.rpaths: dict[tuple[str, str | None], tuple[tuple[str, str], ...]] = {}
+        variables = {} if target.foreign else view.snapshot.shell.variables
+        self.first = _folders(variables.get("DYLD_LIBRARY_PATH"))
+        fallback = variables.get("DYLD_FALLBACK_LIBRARY_PATH")
+        self.last = _folders(fallback) if fallback else FALLBACK
+        super().__init__(view)
+
+    def key(self, path: str) -> str:
+        """See :meth:`Walk.key`."""
+        return normal(path)
+
+    def names(self, path: str, file: NativeFile, part: Slice) -> Iterable[str]:
+        """Its path, where links lead, and its install name."""
+        return (name for name in (path, file.real and normal(file.real), part.soname) if name)
+
+    # ---------------------------------------------------------------------------------------------------------- search
+    def find(self, name: str, asker: Loaded, root: Root, process: Process) -> Found:
+        """See :meth:`Walk.find`."""
+        there = process.get(name)
+        if there is not None:
+            return Found(there.file, there.path)
+        if self.is_system(name):
+            return Found(system=True)
+        searched: list[str] = []
+        passed: list[tuple[str, str]] = []
+        unseen = False
+        for path, folder in self._candidates(name, asker):
+            searched.append(folder)
+            if self.is_system(path):
+                continue
+            there = process.get(path)
+            if there is not None:
+                return Found(there.file, there.path)
+            file = self._file(path)
+            if file is None:
+                unseen = unseen or not path.startswith(self.own) or (not self.program_known and "@exe" in folder)
+                self.tried.setdefault(path)
+            elif file.kind == "library" and self.part(file, root.part) is not None:
+                return Found(file, path)
+            else:
+                passed.append((path, self.refused(file)))
+        return Found(searched=unique(searched), passed=tuple(dict(passed).items()), open=unseen or not searched)
+
+    def is_system(self, path: str) -> bool:
+        """A path of the operating system's own libraries."""
+        return path.startswith(SYSTEM)
+
+    def _file(self, path: str) -> NativeFile | None:
+        file = self.files.get(path)
+        if file is None and self.sysroot:
+            file = self.files.get(self.sysroot + path)
+        return file
+
+    def _candidates(self, name: str, asker: Loaded) -> list[tuple[str, str]]:
+        """(path, folder as the report tells it) in dyld's order."""
+        found: list[tuple[str, str]] = []
+        last = name.rpartition("/")[2]
+        if ".framework/" not in name:
+            found += [(f"{folder}/{last}", folder) for folder in self.first]
+        head, _, rest = name.partition("/")
+        if head == "@rpath":
+            found += [(normal(f"{folder}/{rest}"), shown) for folder, shown in self._stack(asker)]
+        elif head == "@loader_path":
+            path = normal(f"{folder_of(asker.path)}/{rest}")
+            found.append((path, folder_of(path)))
+        elif head == "@executable_path":
+            found.append((normal(f"{self.program_folder}/{rest}"), "@executable_path"))
+        elif name.startswith("/"):
+            found.append((normal(name), folder_of(name)))
+        if ".framework/" not in name and head != "@loader_path":
+            found += [(f"{folder}/{last}", folder) for folder in self.last]
+        return found
+
+    def _stack(self, asker: Loaded) -> tuple[tuple[str, str], ...]:
+        """What ``@rpath`` stands for: LC_RPATHs of the asker, of those that loaded it, of the main program."""
+        above = asker.by
+        key = (asker.path, above.path if above is not None else None)
+        known = self.rpaths.get(key)
+        if known is None:
+            known = self._expanded(asker.part.runpath, folder_of(asker.path))
+            if above is not None:
+                known += self._stack(above)
+            else:
+                binary = self.snapshot.interpreter.binary
+                if binary is not None and binary is not asker.file:
+                    for file in (self.snapshot.interpreter.libpython, binary):
+                        part = self.part(file) if file is not None else None
+                        if file is not None and part is not None:
+                            known += self._expanded(part.runpath, folder_of(file.path))
+            known = self.rpaths[key] = unique(known)  # type: ignore[assignment, type-var]
+        return known
+
+    def _expanded(self, rpaths: Iterable[str], folder: str) -> tuple[tuple[str, str], ...]:
+        found = []
+        for rpath in rpaths:
+            head, _, rest = rpath.partition("/")
+            if head == "@loader_path":
+                path = normal(f"{folder}/{rest}")
+                found.append((path, path))
+            elif head == "@executable_path":
+                found.append((normal(f"{self.program_folder}/{rest}"), rpath))
+            elif rpath.startswith("/"):
+                found.append((normal(rpath), normal(rpath)))
+        return tuple(found)
+
+    # ------------------------------------------------------------------------------------------------------- what is known
+    def _shipped(self, name: str, asker: Loaded, root: Root) -> bool:
+        """See :meth:`Walk._shipped`; what stands beside the asker is the wheel's own, too."""
+        if name.startswith("@loader_path/"):
+            return all(path.startswith(self.own) for path, _ in self._candidates(name, asker))
+        return super()._shipped(name, asker, root)
+
+
+def _folders(value: str | None) -> tuple[str, ...]:
+    return tuple(normal(folder) for folder in (value or "").split(":") if folder.startswith("/"))

@@ -1,0 +1,303 @@
+"""Walking needs from each root: what the loaders of macOS and Windows have in common. Pure, no IO.
+
+A subclass says what a name leads to (:meth:`Walk.find`); everything else is here: roots, load order, what is missing, and
+what only the machine itself could tell.
+
+On a *blind* target (a macOS or Windows environment looked at from elsewhere, of which only its own folders are at hand) a
+library that is not there may still be on its machine: in Homebrew's folder, in System32. Only what an installed
+distribution ships, or brings along under a name of its own, is then known to be missing; the rest is
+:attr:`~envdoctor.loader.model.Loads.unknown`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+from envdoctor.loader.model import Loaded, Loads, Missing, Root, base_name
+from envdoctor.natives import Group, Native, describe
+from envdoctor.platforms import loads as machine_loads
+from envdoctor.snapshot import NativeFile, Slice
+from envdoctor.view import View, normalize
+
+MAX_FILES = 2000
+"""Files that one root brings in, after which the walk stops; no real one comes near."""
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+class Found(NamedTuple):
+    """What a name leads to. Neither a file nor the system's: it is missing."""
+
+    file: NativeFile | None = None
+    path: str = ""
+    system: bool = False
+    """The operating system's own, of which nothing is read."""
+    searched: tuple[str, ...] = ()
+    passed: tuple[tuple[str, str], ...] = ()
+    open: bool = False
+    """Places that cannot be looked into from here were among those that it may be in."""
+
+
+class Process:
+    """The files of one process, in load order, and the names under which they are known."""
+
+    def __init__(self, above: Process | None = None) -> None:
+        self.above = above
+        self.loaded: list[Loaded] = []
+        self.names: dict[str, Loaded] = {}
+
+    def get(self, name: str) -> Loaded | None:
+        """The file that is loaded under that name."""
+        return self.names.get(name) or (self.above.get(name) if self.above is not None else None)
+
+    def add(self, one: Loaded, names: Iterable[str]) -> None:
+        """Loads a file; the first of a name keeps it."""
+        self.loaded.append(one)
+        for name in names:
+            self.names.setdefault(name, one)
+
+
+class Walk(Loads):
+    """The loader's answers for one view. See the module's text."""
+
+    def __init__(self, view: View) -> None:
+        super().__init__(reason=None)
+        self.view = view
+        self.snapshot = view.snapshot
+        self.loading = view.loading
+        self.machines = self.loading.machines
+        self.system = self.loading.profile.system
+        target = self.snapshot.target
+        self.blind = target.foreign and target.sysroot is None
+        self.tried: dict[str, None] = {}
+        """Absolute paths at which the loader would look and where the snapshot has no file; for the collector."""
+        self.files = {path: file for file, path in self._every_file()}
+        self._scopes: dict[Root, tuple[tuple[Loaded, ...], tuple[Missing, ...]]] = {}
+        if not self.machines:
+            self.reason = "the architecture of the interpreter is not known"
+            return
+        self._process, _ = self._start()
+        self.process = tuple(self._process.loaded)
+        self.roots = tuple(self._roots())
+
+    # ------------------------------------------------------------------------------------------------ of the subclass
+    @abstractmethod
+    def find(self, name: str, asker: Loaded, root: Root, process: Process) -> Found:
+        """What `name` leads to when `asker` asks for it in a process where it is not loaded yet."""
+
+    @abstractmethod
+    def names(self, path: str, file: NativeFile, part: Slice) -> Iterable[str]:
+        """The names under which a loaded file is found again."""
+
+    def key(self, path: str) -> str:
+        """A path as :attr:`files` has it."""
+        return path
+
+    # ----------------------------------------------------------------------------------------------------------- facts
+    def _every_file(self) -> Iterator[tuple[NativeFile, str]]:
+        sites = self.snapshot.sites
+        for file in (*self.view.machine.libraries, *self.snapshot.libraries):
+            yield file, self.key(file.path)
+        for file in self.snapshot.natives:
+            yield file, self.key(f"{sites[file.folder].path}/{file.path}" if file.folder >= 0 else file.path)
+
+    def part(self, file: NativeFile, root: Slice | None = None) -> Slice | None:
+        """The slice of a file that the interpreter loads (that fits `root`'s, where one is given), or None."""
+        if file.problem is not None and not file.slices:
+            return None
+        machines = (root.machine,) if root is not None else self.machines
+        for machine in machines:
+            for part in file.slices:
+                if machine_loads(machine, part.machine) and part.platform in (None, "macos", "maccatalyst"):
+                    return part
+        return None
+
+    def _roots(self) -> Iterator[Root]:
+        for group, native in self._natives():
+            if native.extension and native.fits and native.file.kind == "library":
+                root = self._root(group, native, native.module or "")
+                if root is not None:
+                    yield root
+        for file in self.snapshot.libraries:
+            path = file.path.replace("\\", "/")
+            if "/lib-dynload/" in path or (self.system == "windows" and path.lower().endswith(".pyd")):
+                part = self.part(file)
+                if part is not None:
+                    module = base_name(path).partition(".")[0]
+                    yield Root(self.key(file.path), file, part, "stdlib", module)
+
+    def _root(self, group: Group, native: Native, module: str) -> Root | None:
+        part = self.part(native.file)
+        if part is None or native.arch is False:
+            return None
+        path = self.key(f"{self.snapshot.sites[group.site].path}/{native.file.path}")
+        owner = group.dist.name if group.dist is not None else None
+        return Root(path, native.file, part, "extension" if module else "library", module, group.site, owner)
+
+    def _natives(self) -> Iterator[tuple[Group, Native]]:
+        """All native files of active site folders, in the order of files."""
+        found = [(group, native) for group in self.loading.groups for native in group.natives]
+        return iter(sorted(found, key=lambda pair: (pair[0].site, pair[1].file.path)))
+
+    # ------------------------------------------------------------------------------------------------------------ walk
+    def _start(self) -> tuple[Process, list[Missing]]:
+        """The process of the bare interpreter."""
+        process = Process()
+        missing: list[Missing] = []
+        interpreter = self.snapshot.interpreter
+        for file in (interpreter.binary, interpreter.libpython):
+            part = self.part(file) if file is not None else None
+            if file is not None and part is not None and process.get(self.key(file.path)) is None:
+                path = self.key(file.path)
+                root = Root(path, file, part, "library", "")
+                self._load(Loaded(path, file, part, path), root, process, missing)
+        return process, missing
+
+    def _load(self, first: Loaded, root: Root, process: Process, missing: list[Missing]) -> None:
+        """Loads a file and everything that it needs: all needs of a file, then theirs."""
+        process.add(first, self.names(first.path, first.file, first.part))
+        waiting = [first]
+        at = 0
+        while at < len(waiting) and len(waiting) <= MAX_FILES:
+            asker = waiting[at]
+            at += 1
+            weak = frozenset(asker.part.weak)
+            for name in asker.part.needed:
+                found = self.find(name, asker, root, process)
+                if found.system:
+                    continue
+                if found.file is None:
+                    if name not in weak:
+                        missing.append(self._missing(name, asker, root, found))
+                    continue
+                if process.get(found.path) is not None:
+                    continue
+                part = self.part(found.file, root.part)
+                if part is not None:
+                    one = Loaded(found.path, found.file, part, name, asker)
+                    process.add(one, self.names(found.path, found.file, part))
+                    waiting.append(one)
+
+    def _missing(self, name: str, asker: Loaded, root: Root, found: Found) -> Missing:
+        return Missing(
+            name,
+            asker,
+            root,
+            found.searched,
+            found.passed,
+            tuple(path for path in self.by_name.get(self.leaf(name), ()) if path not in dict(found.passed)),
+            known=not (found.open and self.blind) or self._shipped(name, asker, root),
+        )
+
+    def _walk(self, root: Root) -> tuple[tuple[Loaded, ...], tuple[Missing, ...]]:
+        known = self._scopes.get(root)
+        if known is None:
+            process = Process(self._process)
+            missing: list[Missing] = []
+            self._load(Loaded(root.path, root.file, root.part, root.path), root, process, missing)
+            known = self._scopes[root] = tuple(process.loaded), tuple(missing)
+        return known
+
+    def scope(self, root: Root) -> tuple[Loaded, ...]:
+        """See :meth:`Loads.scope`."""
+        return self._walk(root)[0]
+
+    @cached_property
+    def orphans(self) -> tuple[Root, ...]:
+        """See :attr:`Loads.orphans`."""
+        used = {one.path for root in self.roots for one in self.scope(root)}
+        found = []
+        for group, native in self._natives():
+            if native.file.kind == "library" and native.arch and not native.extension:
+                root = self._root(group, native, "")
+                if root is not None and root.path not in used:
+                    found.append(root)
+        return tuple(found)
+
+    @cached_property
+    def missing(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.missing`."""
+        return tuple(one for root in self.roots for one in self._walk(root)[1] if one.known)
+
+    @cached_property
+    def missing_of_orphans(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.missing_of_orphans`."""
+        return tuple(one for root in self.orphans for one in self._walk(root)[1] if one.known)
+
+    @cached_property
+    def unknown(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.unknown`."""
+        return tuple(one for root in self.roots for one in self._walk(root)[1] if not one.known)
+
+    # --------------------------------------------------------------------------------------------------- what is shipped
+    def leaf(self, name: str) -> str:
+        """The file name that a need asks for, as :attr:`by_name` has it."""
+        return base_name(name)
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Paths of all files that fit, by file name and by the last part of their own name."""
+        found: dict[str, list[str]] = {}
+        for path, file in self.files.items():
+            part = self.part(file) if file.kind == "library" else None
+            if part is not None:
+                for name in {self.leaf(path), self.leaf(part.soname or path)}:
+                    found.setdefault(name, []).append(path)
+        return found
+
+    @cached_property
+    def gone(self) -> dict[str, set[str]]:
+        """File names of native files that a RECORD lists and that are gone, by distribution."""
+        found: dict[str, set[str]] = {}
+        for dist in self.snapshot.distributions:
+            for row in dist.record.missing if dist.record is not None else ():
+                found.setdefault(dist.name, set()).add(self.leaf(row.path))
+        return found
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The distribution of every file of a site folder, by absolute path."""
+        sites = self.snapshot.sites
+        return {
+            self.key(f"{sites[group.site].path}/{native.file.path}"): group.dist.name
+            for group, native in self._natives()
+            if group.dist is not None
+        }
+
+    def requirements(self, name: str | None) -> frozenset[str]:
+        """A distribution and everything that it requires, on any condition, at any depth."""
+        if name is None:
+            return frozenset()
+        known = self._requirements.get(name)
+        if known is None:
+            found = {name}
+            waiting = [name]
+            while waiting:
+                dist = self.view.effective.get(waiting.pop())
+                for text in dist.requires if dist is not None else ():
+                    match = _REQUIREMENT.match(text)
+                    word = normalize(match[1]) if match else ""
+                    if word in self.view.effective and word not in found:
+                        found.add(word)
+                        waiting.append(word)
+            known = self._requirements[name] = frozenset(found)
+        return known
+
+    @cached_property
+    def _requirements(self) -> dict[str, frozenset[str]]:
+        return {}
+
+    def _shipped(self, name: str, asker: Loaded, root: Root) -> bool:
+        """The distribution that asks has the library (or had it: its RECORD lists it), so no machine is expected to."""
+        leaf = self.leaf(name)
+        owners = {owner for owner in (self.owners.get(asker.path), root.distribution) if owner is not None}
+        if any(leaf in self.gone.get(owner, ()) for owner in owners):
+            return True
+        return any(self.owners.get(path) in owners for path in self.by_name.get(leaf, ()))
+
+    def refused(self, file: NativeFile) -> str:
+        """Why a file of the right name is not loaded."""
+        return file.problem or (describe(file) if file.slices else "not a native file")
