@@ -137,7 +137,7 @@ class _Site:
         self.different: dict[str, list[str]] = {}
         for path, size in tree.different.items():
             folder, _, name = path.rpartition("/")
-            for info, sizes in self.recorded.folders.get(folder, {}).items():
+            for info, sizes in self.recorded.groups(folder).items():
                 if sizes.get(name) not in (None, "", str(size)):
                     self.different.setdefault(info, []).append(path)
         self.natives = set(tree.natives)
@@ -438,7 +438,7 @@ class _Site:
         self.owned.indices[name] = index
         heads = {folder.partition("/")[0] for folder in rows.folders if folder}
         if "" in rows.folders:
-            heads |= self.recorded.folders[""][name].keys()
+            heads.update(path for path in rows.paths if "/" not in path)
         self.heads |= heads
         names: set[str] = set()
         for head in heads:
@@ -457,10 +457,10 @@ class _Site:
         missing: list[RecordRow] = []
         outside: list[str] = []
         candidates = list(self.tree.absent.get(name, ()))
-        for folder in rows.folders:
-            if folder not in self.tree.names and not folder.endswith("__pycache__"):
-                prefix = f"{folder}/" if folder else ""
-                candidates += [prefix + file for file in self.recorded.folders[folder][name]]
+        unknown = {folder for folder in rows.folders - self.tree.known if not folder.endswith("__pycache__")}
+        if unknown:
+            starts = tuple(folder + "/" for folder in unknown)
+            candidates += [path for path in rows.paths if path.startswith(starts) and path.rpartition("/")[0] in unknown]
         for path in dict.fromkeys(candidates):
             if self._is_there(path, index, outside):
                 continue
@@ -509,7 +509,7 @@ class _Site:
                 outside.append(path)
                 return True
             self.facts.owners_absolute.setdefault(absolute, str(index))
-        return fs.exists(absolute) or os.path.islink(absolute)
+        return fs.exists(absolute) or fs.is_link(absolute)
 
     def _judge_installed_files(self, index: int, paths: list[str]) -> Record:
         """The same for installed-files.txt of an egg-info folder, which has no sizes."""
@@ -530,9 +530,9 @@ class _Site:
         prefix = os.path.normpath(self.scene.prefix)
         if absolute == prefix or absolute.startswith(prefix.rstrip("/") + "/") or prefix == "/":
             return True
-        real = os.path.realpath(os.path.dirname(absolute))
-        home = os.path.realpath(prefix)
-        root = os.path.realpath(self.tree.root)
+        real = fs.real(os.path.dirname(absolute))
+        home = fs.real(prefix)
+        root = fs.real(self.tree.root)
         return (real + "/").startswith((home.rstrip("/") + "/", root + "/"))
 
     def _relative(self, absolute: str) -> str:
@@ -547,7 +547,7 @@ class _Site:
             if wanted is None or path in self.tree.different or path.endswith((".pyc", ".pyo")):
                 continue
             try:
-                actual = os.stat(_absolute(self.tree.root, path)).st_size
+                actual = fs.stat_of(_absolute(self.tree.root, path)).st_size
             except (OSError, ValueError):
                 continue
             if actual != wanted:
@@ -568,7 +568,7 @@ class _Site:
             if actual is None or actual == recorded.rstrip("="):
                 continue
             try:
-                length = os.stat(absolute).st_size
+                length = fs.stat_of(absolute).st_size
             except OSError:
                 continue
             wanted = _integer(size)
@@ -625,7 +625,7 @@ class _Site:
         """After all distributions of the folder: shared files, names that nobody owns, owners of what others ask for."""
         dists = self.facts.distributions
         indices: dict[str, _RowIndex] = {}
-        for path, infos in sorted(self.recorded.shared()):
+        for path, infos in sorted(self.recorded.twice.items()):
             owners = []
             for info in infos:
                 rows = self.recorded.rows[info]
@@ -662,7 +662,7 @@ class _Site:
             actual_size = owners[0].size
         elif exists:
             try:
-                actual_size = os.stat(absolute).st_size
+                actual_size = fs.stat_of(absolute).st_size
             except (OSError, ValueError):
                 exists = False
             sizes = {o.size for o in owners if o.size is not None}

@@ -48,12 +48,7 @@ def collect(
     found: dict[tuple[int, str, str, str], tuple[str, int]] = {}
     modern: dict[tuple[int, str], int] = {}
     for index, tree in active:
-        generated = sorted(
-            f"{folder}/{name}" if folder else name
-            for folder, names in tree.names.items()
-            for name in names
-            if "_pb2" in name and name.endswith(("_pb2.py", "_pb2_grpc.py"))
-        )
+        generated = sorted(path for path in tree.files if "_pb2" in path and path.endswith(("_pb2.py", "_pb2_grpc.py")))
         if len(generated) > MAX_FILES:
             scene.gap("generated", tree.root, f"more than {MAX_FILES} generated modules; the rest was not read")
         for rel in generated[:MAX_FILES]:

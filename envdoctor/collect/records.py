@@ -1,12 +1,14 @@
 """RECORD of every distribution of a site folder, by folder: what the walk expects to find.
 
-One dictionary for each folder instead of one path for each file: 80,000 rows then cost little more than the listing of
-their folders. Specification: https://packaging.python.org/en/latest/specifications/recording-installed-packages/
+Columns and sets, no object for a row: 80,000 rows cost little more than cutting their text. Specification:
+https://packaging.python.org/en/latest/specifications/recording-installed-packages/
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -16,12 +18,19 @@ RECORD_LIMIT = 16 << 20
 """Bytes of a RECORD; the largest real ones have a tenth of it."""
 MAX_PATH = 4096
 """Bytes of a path that a file system takes."""
+MANY_ROWS = 20
+"""Distributions of fewer files are always listed, whatever their times say."""
+AT_ONCE = 50_000_000
+"""Nanoseconds between two files that one installer writes one after the other."""
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
 
 
 def is_native(name: str) -> bool:
-    """A file name of a native library or extension module: ``x.so``, ``libx.so.1.2``, ``x.pyd``, ``x.dll``, ``x.dylib``."""
-    return name.endswith(NATIVE_SUFFIXES) or (".so." in name and name.rpartition(".so.")[2].replace(".", "").isdigit())
+    """A file name of a native library or extension module: ``x.so``, ``libx.so.1.1k``, ``x.pyd``, ``x.dll``, ``x.dylib``."""
+    if name.endswith(NATIVE_SUFFIXES):
+        return True
+    version = name.rpartition(".so.")[2] if ".so." in name else ""
+    return bool(version) and all("0" <= part[:1] <= "9" for part in version.split("."))
 
 
 class Rows(NamedTuple):
@@ -32,7 +41,7 @@ class Rows(NamedTuple):
     sizes: list[str]
     malformed: list[str]
     """Lines that are no rows."""
-    folders: list[str]
+    folders: set[str]
     """Folders that the rows stand in."""
     too_large: bool = False
 
@@ -43,34 +52,42 @@ class Recorded:
 
     rows: dict[str, Rows] = field(default_factory=dict)
     """By metadata folder. One whose RECORD is absent or cannot be opened is not here."""
-    folders: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
-    """Folder (relative, '' for the site folder) to metadata folder to file name to recorded size ('' for none)."""
-    parents: set[str] = field(default_factory=set)
-    """All recorded folders and the folders above them."""
+    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Folder (relative, '' for the site folder) to the metadata folders that record something in it."""
+    sure: set[str] = field(default_factory=set)
+    """Paths of ``untouched`` RECORDs that lie below the site folder and are spelled as a walk spells them; compiled modules aside."""
+    others: set[str] = field(default_factory=set)
+    """The same of all other RECORDs."""
+    twice: dict[str, list[str]] = field(default_factory=dict)
+    """Paths that more than one metadata folder records, with those; compiled modules aside."""
+    untouched: dict[str, int] = field(default_factory=dict)
+    """Metadata folders whose RECORD an installer wrote here and nobody has changed since, with the time (ns) of that."""
+    _by_folder: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+
+    def groups(self, folder: str) -> dict[str, dict[str, str]]:
+        """For every metadata folder that records something in `folder`: file name to size as recorded ('' for none)."""
+        found = {}
+        for info in self.where.get(folder, ()):
+            index = self._by_folder.get(info)
+            if index is None:
+                index = self._by_folder[info] = {}
+                rows = self.rows[info]
+                for path, size in zip(rows.paths, rows.sizes, strict=True):
+                    place, _, name = path.rpartition("/")
+                    index.setdefault(place, {})[name] = size
+            found[info] = index[folder]
+        return found
 
     def owner(self, path: str) -> str | None:
         """The metadata folder that records `path`; the last by name where there are several."""
+        if path not in self.sure and path not in self.others:
+            return None
         folder, _, name = path.rpartition("/")
-        found = None
-        for info, names in self.folders.get(folder, {}).items():
-            if name in names:
-                found = info
-        return found
-
-    def shared(self) -> Iterator[tuple[str, list[str]]]:
-        """Paths that several metadata folders record, with those; compiled Python files aside."""
-        for folder, groups in self.folders.items():
-            if len(groups) < 2 or folder.endswith("__pycache__"):
-                continue
-            seen: set[str] = set()
-            double: set[str] = set()
-            for names in groups.values():
-                double |= seen & names.keys()
-                seen |= names.keys()
-            for name in double:
-                if not name.endswith((".pyc", ".pyo")):
-                    path = f"{folder}/{name}" if folder else name
-                    yield path, [info for info, names in groups.items() if name in names]
+        infos = self.where.get(folder, ())
+        if len(infos) == 1:
+            return infos[0]
+        groups = self.groups(folder)
+        return next((info for info in reversed(infos) if name in groups[info]), None)
 
 
 def read(root: str) -> Recorded:
@@ -80,45 +97,98 @@ def read(root: str) -> Recorded:
         infos = [name for name in fs.names(root) if name.lower().endswith(".dist-info") and name[0] != "~"]
     except fs.Unreadable:
         return found
-    by_folder = found.folders
+    where: dict[str, list[str]] = {}
     for info in infos:
         try:
             data = fs.read(f"{root}/{info}/RECORD", RECORD_LIMIT + 1).data
         except fs.Unreadable:
             continue
         if len(data) > RECORD_LIMIT:
-            found.rows[info] = Rows([], [], [], [], [], True)
+            found.rows[info] = Rows([], [], [], [], set(), True)
             continue
         paths, hashes, sizes, malformed = _columns(data)
-        own: dict[str, dict[str, str]] = {}
-        last = None
-        group: dict[str, str] = {}
-        for path, size in zip(paths, sizes, strict=True):
-            folder, _, name = path.rpartition("/")
-            if not folder and len(name) < len(path):
-                malformed.append(path[:200])  # "/name": the root of the file system belongs to no distribution
-                continue
-            if folder != last:
-                last = folder
-                group = own.setdefault(folder, {})
-            group[name] = size
-        for folder, group in own.items():
-            if folder in by_folder:
-                by_folder[folder][info] = group
-            else:
-                by_folder[folder] = {info: group}
-        found.rows[info] = Rows(paths, hashes, sizes, malformed, list(own))
-    parents = found.parents
-    parents.update(by_folder)
-    for folder in by_folder:
-        if len(folder) > MAX_PATH or folder.startswith(("..", "/")):
-            continue  # no listing comes there
-        while folder:
-            folder = folder.rpartition("/")[0]
-            if folder in parents:
-                break
-            parents.add(folder)
+        folders = {path.rpartition("/")[0] for path in paths}
+        if "" in folders:
+            folders -= _of_nobody(paths, malformed)
+        for folder in folders:
+            where.setdefault(folder, []).append(info)
+        found.rows[info] = Rows(paths, hashes, sizes, malformed, folders)
+        written = _written(f"{root}/{info}") if len(paths) > MANY_ROWS else 0
+        if written:
+            found.untouched[info] = written
+            found.sure.update(_plain(paths, folders))
+        else:
+            found.others.update(_plain(paths, folders))
+    found.where = {folder: tuple(infos) for folder, infos in where.items()}
+    found.twice = _twice(found)
     return found
+
+
+def _twice(found: Recorded) -> dict[str, list[str]]:
+    """Paths that several RECORDs name: only folders of which several speak can have some."""
+    common: dict[str, list[str]] = {}
+    for folder, infos in found.where.items():
+        if len(infos) > 1 and not folder.endswith("__pycache__"):
+            for info in infos:
+                common.setdefault(info, []).append(folder)
+    named: dict[str, list[str]] = {}
+    for info, folders in common.items():
+        starts, exact = tuple(folder + "/" if folder else "" for folder in folders), set(folders)
+        for path in {path for path in found.rows[info].paths if path.startswith(starts)}:
+            if path.rpartition("/")[0] in exact and not path.endswith((".pyc", ".pyo")):
+                named.setdefault(path, []).append(info)
+    return {path: infos for path, infos in named.items() if len(infos) > 1}
+
+
+def _plain(paths: list[str], folders: set[str]) -> Iterable[str]:
+    """The `paths` that a walk would come to under the same spelling."""
+    if not _some_odd(folders):
+        return paths
+    odd = {folder for folder in folders if _odd(folder)}
+    compiled = {folder for folder in odd if folder.endswith("__pycache__")}
+    if compiled:
+        paths = [path for path in paths if "__pycache__" not in path]
+        odd -= compiled
+    starts = tuple(folder + "/" for folder in odd)
+    return [path for path in paths if not path.startswith(starts) or path.rpartition("/")[0] not in odd] if odd else paths
+
+
+_ODD = re.compile(r"^\.\.?(?:/|$)|^/|//|/\.\.?(?:/|$)|(?:^|/)__pycache__$|\\|^.:")
+_SIGNS = ("\n.", "\n/", "//", "/.", "__pycache__", "\\", ":")
+
+
+def _odd(folder: str) -> bool:
+    """A folder that no walk comes to under that spelling: outside, with ``.`` or ``..`` in it, or ``__pycache__``."""
+    return _ODD.search(folder) is not None or len(folder) > MAX_PATH
+
+
+def _some_odd(folders: set[str]) -> bool:
+    """One of them may be odd; all are asked at once."""
+    together = "\n" + "\n".join(folders)
+    return any(sign in together for sign in _SIGNS) or max(map(len, folders), default=0) > MAX_PATH
+
+
+def _of_nobody(paths: list[str], malformed: list[str]) -> set[str]:
+    """Notes rows like ``/name`` as malformed: the root of the file system belongs to no distribution. The folder '' if only they stand there."""
+    wrong = {path for path in paths if path[0] == "/" and "/" not in path[1:]}
+    malformed += sorted(path[:200] for path in wrong)
+    return {""} if wrong and not any("/" not in path for path in paths) else set()
+
+
+def _written(info: str) -> int:
+    """When an installer wrote the RECORD of that metadata folder, in nanoseconds; 0 unless it is plain that nobody touched it since.
+
+    pip and uv write INSTALLER and RECORD last, one right after the other. A RECORD that was edited is later than its INSTALLER,
+    one that was copied with its times has changed (ctime) later than it was written (mtime).
+    """
+    try:
+        record, installer = os.stat(f"{info}/RECORD"), os.stat(f"{info}/INSTALLER")
+    except (OSError, ValueError):
+        return 0
+    after = record.st_ctime_ns - installer.st_ctime_ns
+    if 0 <= after <= AT_ONCE and abs(record.st_ctime_ns - record.st_mtime_ns) <= AT_ONCE and os.name == "posix":
+        return record.st_ctime_ns
+    return 0
 
 
 def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:

@@ -9,40 +9,22 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from envdoctor.collect.files import unreadable
-from envdoctor.collect.records import NATIVE_SUFFIXES, Recorded, is_native
+from envdoctor.collect.records import MAX_PATH, NATIVE_SUFFIXES, Recorded, is_native
 
 MAX_FILES = 3_000_000
 """Files after which a walk stops; no real environment comes near."""
 MAX_LINKED = 200_000
 """Files listed below linked folders, all together."""
-NOT_IMPORTED = frozenset(["tests", "test", "testing", "_tests", "benchmarks", "examples", "docs", "doc"])
+NOT_IMPORTED = frozenset(["tests", "test", "testing", "_tests"])
 """Folders whose modules no import of a package loads: their sizes are compared only with ``--deep``."""
+MEASURED = 20_000
+"""Modules whose size is compared without ``--deep``: all of an ordinary environment, in larger ones those nearest to the top."""
 _ENDINGS = frozenset(suffix[-3:] for suffix in NATIVE_SUFFIXES)
-
-
-class Files:
-    """The relative paths of all files of a tree: a read-only set."""
-
-    def __init__(self, names: dict[str, set[str]]) -> None:
-        self._names = names
-
-    def __contains__(self, path: object) -> bool:
-        folder, _, name = str(path).rpartition("/")
-        names = self._names.get(folder)
-        return names is not None and name in names
-
-    def __iter__(self) -> Iterator[str]:
-        for folder, names in self._names.items():
-            prefix = f"{folder}/" if folder else ""
-            for name in names:
-                yield prefix + name
-
-    def __len__(self) -> int:
-        return sum(map(len, self._names.values()))
 
 
 @dataclass
@@ -53,9 +35,11 @@ class Tree:
     """
 
     root: str
-    names: dict[str, set[str]] = field(default_factory=dict)
-    """Every folder that was listed ('' for the root) with the names of its files."""
+    files: set[str] = field(default_factory=set)
+    """All files."""
     folders: set[str] = field(default_factory=set)
+    known: set[str] = field(default_factory=set)
+    """Every folder ('' for the root) whose files are in ``files``: it was listed, or nothing came or went since its RECORD."""
     natives: list[str] = field(default_factory=list)
     links: set[str] = field(default_factory=set)
     """Symbolic links that no RECORD names, to files or folders or nowhere."""
@@ -71,12 +55,11 @@ class Tree:
     """Top-level names with their type: file, folder, link, broken-link, other."""
     different: dict[str, int] = field(default_factory=dict)
     """Size in bytes of ``.py`` and native files for which some RECORD has another one."""
+    measured_depth: int | None = None
+    """Folders down to which modules were measured; None where all were."""
     absent: dict[str, list[str]] = field(default_factory=dict)
-    """Metadata folder to recorded paths that a listed folder lacks."""
-
-    def __post_init__(self) -> None:
-        self.files = Files(self.names)
-        """The relative paths of all files."""
+    """Metadata folder to recorded paths that a known folder lacks."""
+    _by_top: dict[str, list[str]] = field(default_factory=dict)
 
     def path(self, rel: str) -> str:
         """Absolute path of a relative one."""
@@ -84,26 +67,25 @@ class Tree:
 
     def has_package(self, rel: str) -> bool:
         """A regular package (folder with ``__init__.py`` or a compiled ``__init__``) stands at `rel`."""
-        names = self.names.get(rel, ())
-        return "__init__.py" in names or "__init__.pyc" in names
+        return f"{rel}/__init__.py" in self.files or f"{rel}/__init__.pyc" in self.files
 
     def below(self, rel: str) -> Iterator[str]:
-        """Files below a relative folder. Linear in the number of folders of the tree."""
+        """Files below a relative folder."""
+        if not self._by_top:
+            for path in self.files:
+                self._by_top.setdefault(path.partition("/")[0], []).append(path)
         start = rel + "/"
-        for folder, names in self.names.items():
-            if folder == rel or folder.startswith(start):
-                for name in names:
-                    yield f"{folder}/{name}"
+        return (path for path in self._by_top.get(rel.partition("/")[0], ()) if path.startswith(start))
 
 
-def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False) -> Tree:
+def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, deep: bool = False) -> Tree:
     """The tree below `root`. Never raises for what it finds; a root that cannot be listed is a problem with path ''.
 
     `recorded` holds the RECORDs of `root`. With `sources`, `root` is a folder that a .pth file or PYTHONPATH names, often a
     whole project: hidden folders, ``node_modules`` and environments in it (``.venv``) are not entered, because no import
     reaches them.
     """
-    walker = _Walker(root, recorded or Recorded(), sources)
+    walker = _Walker(root, recorded or Recorded(), sources, deep)
     walker.run()
     return walker.tree
 
@@ -111,28 +93,152 @@ def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False) 
 class _Walker:
     """One walk."""
 
-    def __init__(self, root: str, recorded: Recorded, sources: bool) -> None:
+    def __init__(self, root: str, recorded: Recorded, sources: bool, deep: bool) -> None:
         self.tree = Tree(root)
         self.recorded, self.sources = recorded, sources
         self.stack: list[tuple[str, bool]] = [("", False)]
         self.seen: set[tuple[int, int]] = set()
-        self.total = self.linked = 0
+        self.linked = 0
         self.natives: set[str] = set()
-        self.parents = recorded.parents
+        self.since: dict[str, int] = {}
+        """When the first RECORD that speaks of a folder, or of one below it, was written; 0 where one of them does not tell."""
         self.by_descriptor = os.scandir in os.supports_fd and os.stat in os.supports_dir_fd
+        self.trusted = recorded.untouched if self.by_descriptor and not deep else {}
+        self.lost: set[str] = set()
+        self.deep = deep
+        self.depth = self._depth()
         self.flags = os.O_RDONLY
         for flag in ("O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC"):
             self.flags |= getattr(os, flag, 0)
+        self.base = -1
 
     def run(self) -> None:
         """Fills the tree."""
+        self._expect()
+        try:
+            if self.by_descriptor:
+                self.base = os.open(self.tree.root, self.flags)
+                if self.trusted:
+                    self._assume()
+                    self._changed()
+            self._walk()
+            self._correct()
+        except OSError as error:
+            self.tree.problems.append(("", str(unreadable(error))))
+        finally:
+            if self.base >= 0:
+                os.close(self.base)
+        tree = self.tree
+        tree.natives = sorted(self.natives)
+        tree.with_modules.update(path.partition("/")[0] for path in tree.natives if "/" in path)
+
+    def _expect(self) -> None:
+        """Orders the recorded folders: which stand in which, and since when nothing may have come or gone in them."""
+        since = self.since
+        for time, info in sorted((self.trusted.get(info, 0), info) for info in self.recorded.rows):
+            for folder in self.recorded.rows[info].folders:
+                if folder.startswith(("..", "./", "/")) or len(folder) > MAX_PATH:
+                    continue  # no listing comes there
+                if folder.endswith("__pycache__"):
+                    folder = folder.rpartition("/")[0]
+                while folder and folder not in since:
+                    since[folder] = time
+                    folder = folder.rpartition("/")[0]
+
+    def _depth(self) -> int:
+        """How many folders down modules are measured."""
+        if self.deep or sum(len(rows.paths) for rows in self.recorded.rows.values()) <= MEASURED:
+            return 1 << 20
+        at = Counter(
+            path.count("/") for rows in self.recorded.rows.values() for path in rows.paths if path.endswith(".py") and path[0] != "."
+        )
+        total = 0
+        for depth in sorted(at):
+            total += at[depth]
+            if depth > 1 and total > MEASURED:
+                self.tree.measured_depth = depth - 1
+                return depth - 1
+        return 1 << 20
+
+    def _assume(self) -> None:
+        """Takes the files of untouched RECORDs for present, after asking each module and native file for its size."""
+        tree, base = self.tree, self.base
+        ask, depth = os.stat, self.depth
+        tree.files = set(self.recorded.sure)
+        for info in self.trusted:
+            rows = self.recorded.rows[info]
+            for path, size in zip(rows.paths, rows.sizes, strict=True):
+                ending = path[-3:]
+                if ending == ".py":
+                    if path.count("/") > depth or ("test" in path and not _measured(path.rpartition("/")[0])):
+                        continue
+                elif (ending in _ENDINGS or ".so." in path) and is_native(path.rpartition("/")[2]):
+                    self.natives.add(path)
+                else:
+                    continue
+                try:
+                    found = ask(path, dir_fd=base)
+                except (OSError, ValueError):
+                    self._lost(info, path)
+                    continue
+                if str(found.st_size) != size:
+                    if found.st_mode & 0o170000 != 0o100000:
+                        self._lost(info, path)
+                        tree.special.add(path)
+                    elif size:
+                        tree.different[path] = found.st_size
+            heads = {folder.partition("/")[0] for folder in rows.folders}
+            for head in heads:
+                if head.isidentifier() and head not in tree.with_modules:
+                    start = head + "/"
+                    if any(path.startswith(start) and path.endswith(".py") for path in rows.paths):
+                        tree.with_modules.add(head)
+
+    def _lost(self, info: str, path: str) -> None:
+        """A recorded module that cannot be asked for its size, or is no file."""
+        self.tree.absent.setdefault(info, []).append(path)
+        self.lost.add(path)
+        self.natives.discard(path)
+
+    def _changed(self) -> None:
+        """Sorts the folders of untouched RECORDs: known ones, in which nothing came or went since, and those to be listed."""
+        ask, base, known = os.stat, self.base, self.tree.known
+        changed = []
+        for rel, time in self.since.items():
+            if time:
+                try:
+                    info = ask(rel, dir_fd=base, follow_symlinks=False)
+                except (OSError, ValueError):
+                    continue
+                if info.st_ctime_ns < time and info.st_mode & 0o170000 == 0o040000:
+                    known.add(rel)
+                else:
+                    changed.append(rel)
+        self.tree.folders |= known
+        # The listing of a folder finds those below it; one below a known folder has none to find it.
+        self.stack += [(rel, False) for rel in changed if rel.rpartition("/")[0] in known]
+        self.tree.folders.update(rel for rel, _ in self.stack if rel)
+
+    def _correct(self) -> None:
+        """Takes out what untouched RECORDs say of folders that are not there, and what could not be measured."""
+        tree = self.tree
+        tree.files -= self.lost
+        for info in self.trusted:
+            for folder in self.recorded.rows[info].folders - tree.known:
+                if folder in self.since:
+                    tree.files.difference_update(f"{folder}/{name}" for name in self.recorded.groups(folder)[info])
+        self.natives &= tree.files
+
+    def _walk(self) -> None:
         tree, recorded = self.tree, self.recorded
-        expected = recorded.folders
+        since = self.since
         while self.stack:
             rel, via_link = self.stack.pop()
-            if self.total > MAX_FILES or self.linked > MAX_LINKED:
+            if len(tree.files) > MAX_FILES or self.linked > MAX_LINKED:
                 tree.problems.append((rel, "too many files; the rest was not listed"))
                 break
+            if rel in tree.known and not via_link:
+                continue
             path = f"{tree.root}/{rel}" if rel else tree.root
             follow = via_link or not rel
             descriptor = -1
@@ -141,26 +247,27 @@ class _Walker:
                     descriptor = os.open(path, self.flags if follow else self.flags | os.O_NOFOLLOW)
                 elif not follow and os.path.islink(path):
                     raise OSError(errno.ELOOP, "link")
-                groups = expected.get(rel)
+                groups = recorded.groups(rel)
                 if rel and groups:
                     here = self._compare(rel, path, descriptor, groups, via_link)
                 else:
                     here = self._scan(rel, path, descriptor, via_link)
                     if groups:
                         self._judge(rel, path, descriptor, groups, here)
-                tree.names[rel] = here
-                self.total += len(here)
+                tree.known.add(rel)
+                prefix = f"{rel}/" if rel else ""
+                tree.files.update([prefix + name for name in here])
                 self.linked += len(here) if via_link else 0
             except (OSError, ValueError) as error:
-                if rel in recorded.parents and isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR):
+                if rel in since and isinstance(error, OSError) and error.errno == errno.ENOENT:
+                    tree.folders.discard(rel)
+                elif rel in since and isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR):
                     self._no_folder(rel, path)
                 else:
                     tree.problems.append((rel, str(unreadable(error))))
             finally:
                 if descriptor >= 0:
                     os.close(descriptor)
-        tree.natives = sorted(self.natives)
-        tree.with_modules.update(path.partition("/")[0] for path in tree.natives if "/" in path)
 
     def _compare(self, rel: str, path: str, descriptor: int, groups: dict[str, dict[str, str]], via_link: bool) -> set[str]:
         """Lists a folder that RECORDs speak of; what they name is taken for a file, the rest is looked at."""
@@ -176,7 +283,7 @@ class _Walker:
                 here.discard(name)
                 continue
             below = f"{rel}/{name}"
-            if below in self.parents:
+            if below in self.since:
                 here.discard(name)
                 self.tree.folders.add(below)
                 self.stack.append((below, via_link))
@@ -196,7 +303,11 @@ class _Walker:
     def _judge(self, rel: str, path: str, descriptor: int, groups: dict[str, dict[str, str]], here: set[str]) -> None:
         """Notes recorded names that are not here, and modules and native files of another size."""
         ask = os.stat
+        prefix = f"{rel}/" if rel else ""
         for info, names in groups.items():
+            if info in self.trusted:
+                self._judge_known(info, prefix, names, here)
+                continue
             measure = modules = None
             for name, size in names.items():
                 ending = name[-3:]
@@ -205,7 +316,7 @@ class _Walker:
                         continue
                     if measure is None:
                         modules = True
-                        measure = NOT_IMPORTED.isdisjoint(rel.split("/"))
+                        measure = rel.count("/") < self.depth and _measured(rel)
                     if not measure:
                         continue
                 elif (ending not in _ENDINGS and ".so." not in name) or not is_native(name) or name not in here:
@@ -228,8 +339,19 @@ class _Walker:
             if modules and rel:
                 self.tree.with_modules.add(rel.partition("/")[0])
             if not here.issuperset(names):
-                prefix = f"{rel}/" if rel else ""
                 self.tree.absent.setdefault(info, []).extend(prefix + name for name in names if name not in here)
+
+    def _judge_known(self, info: str, prefix: str, names: dict[str, str], here: set[str]) -> None:
+        """The same for an untouched RECORD, whose files are already measured and taken for present."""
+        gone = [prefix + name for name in names if name not in here]
+        if gone:
+            self.tree.absent.setdefault(info, []).extend(gone)
+            self.lost.update(gone)
+        if self.lost:
+            for name in [name for name in names if prefix + name in self.lost and name in here]:
+                here.discard(name)
+                if prefix + name not in self.tree.special:
+                    self.tree.broken.add(prefix + name)
 
     def _unknown(self, rel: str, path: str, info: os.stat_result, here: set[str], via_link: bool = False) -> None:
         """Something that is no plain file: a folder is entered, a link followed once, the rest is special."""
@@ -298,16 +420,15 @@ class _Walker:
         """Something else stands where a RECORD has a folder: a link to one, most often."""
         self.tree.folders.discard(rel)
         parent, _, name = rel.rpartition("/")
-        here = self.tree.names.setdefault(parent, set())
         try:
             info = os.lstat(path)
         except (OSError, ValueError) as error:
             self.tree.problems.append((rel, str(unreadable(error))))
             return
-        if stat.S_ISREG(info.st_mode):
-            here.add(name)
-        else:
+        here: set[str] = {name} if stat.S_ISREG(info.st_mode) else set()
+        if not here:
             self._unknown(rel, path, info, here)
+        self.tree.files.update(f"{parent}/{name}" if parent else name for name in here)
 
     def _module(self, rel: str, name: str) -> None:
         if name.endswith(".py"):
@@ -315,6 +436,11 @@ class _Walker:
                 self.tree.with_modules.add(rel.partition("/")[0])
         elif is_native(name):
             self.natives.add(rel)
+
+
+def _measured(folder: str) -> bool:
+    """An import may load modules of that folder."""
+    return NOT_IMPORTED.isdisjoint(folder.split("/"))
 
 
 def _unreachable(path: str, name: str) -> bool:
