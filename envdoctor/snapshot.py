@@ -169,6 +169,18 @@ class ImportedModule(Fact, frozen=True, kw_only=True):
     """Modules that lead to it, the top-level package first."""
 
 
+class DllFolder(Fact, frozen=True, kw_only=True):
+    """A folder of a Windows environment that a distribution's own code adds to the search for DLLs, or loads DLLs from."""
+
+    site: int
+    path: str
+    """Relative to its site folder."""
+    distribution: str
+    """Normalized name of the distribution whose code does it."""
+    evidence: str
+    """The file that does it, and how: ``numpy/__init__.py: add_dll_directory``."""
+
+
 class UnresolvedSymbols(Fact, frozen=True, kw_only=True):
     """Strong undefined symbols of one file that nothing defines in the scope in which it is loaded."""
 
@@ -959,6 +971,7 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     """Libraries of the target outside its site folders, and those that variables lead to, as far as anything asks for them
     by name: the prefix's and the base's ``lib``, folders of RPATH, LD_LIBRARY_PATH; and the extension modules of the
     standard library."""
+    dll_folders: tuple[DllFolder, ...] = ()
     preloads: tuple[Preload, ...] = ()
     imported_modules: tuple[ImportedModule, ...] = ()
     unresolved_symbols: tuple[UnresolvedSymbols, ...] = ()
@@ -1007,7 +1020,17 @@ def from_json(data: bytes) -> Snapshot:
 
 
 _OF_SITES = frozenset(
-    ["distributions", "shared_files", "unowned", "leftovers", "generated", "broken_imports", "namespace_blocks", "pth_files"]
+    [
+        "distributions",
+        "dll_folders",
+        "shared_files",
+        "unowned",
+        "leftovers",
+        "generated",
+        "broken_imports",
+        "namespace_blocks",
+        "pth_files",
+    ]
 )
 """Fields whose items have the index of a site folder."""
 

@@ -9,15 +9,22 @@ from __future__ import annotations
 import datetime
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from envdoctor import __version__
 from envdoctor.collect.records import Recorded
 from envdoctor.collect.records import read as read_records
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree, walk
+from envdoctor.collect.watch import watching
 from envdoctor.report import Check
-from envdoctor.snapshot import Entry, Installers, Interpreter, Machine, NativeFile, Shell, Site, Snapshot, text
+from envdoctor.snapshot import Entry, Installers, Interpreter, Limits, Machine, NativeFile, Shell, Site, Snapshot, text
+
+if TYPE_CHECKING:
+    from envdoctor.collect import conda, distributions
+    from envdoctor.collect.interpreter import Facts
+    from envdoctor.collect.memory import Memory
 
 T = TypeVar("T")
 
@@ -28,6 +35,8 @@ class Collected(NamedTuple):
     snapshot: Snapshot
     checks: tuple[Check, ...]
     timings: dict[str, float]
+    memory: Memory | None = None
+    """What is known from earlier runs, where that was asked for."""
 
 
 class _Runner:
@@ -61,11 +70,9 @@ def _where(error: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename.rpartition('envdoctor')[2].lstrip('/')}:{trace.tb_lineno}"
 
 
-def collect(scene: Scene) -> Collected:
-    """All facts of a scene."""
+def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
+    """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
     from envdoctor.collect import (
-        conda,
-        distributions,
         generated,
         imports,
         installers,
@@ -82,53 +89,157 @@ def collect(scene: Scene) -> Collected:
         stdlib_users,
     )
 
+    import msgspec
+
     run = _Runner(scene)
+    memory = run("cache", lambda: _memory(scene, use_cache), None)
     unknown = interpreter.Facts(Interpreter(path=text(f"{scene.bin}/python")), None, None)
     facts = run("interpreter", lambda: interpreter.collect(scene), unknown)
     sites: list[Site] = run("paths", lambda: paths.collect(scene, facts), [])
-    recorded = run("records", lambda: [_recorded(scene, site) for site in sites], [Recorded() for _ in sites])
-    trees: list[Tree | None] = run(
-        "tree", lambda: [_tree(scene, site, rows) for site, rows in zip(sites, recorded, strict=True)], [None] * len(sites)
-    )
-    records = run("conda", lambda: conda.collect(scene), conda.Facts({}, ()))
-    nobody = distributions.Facts(owned=[distributions.Owned() for _ in sites])
-    dists = run("distributions", lambda: distributions.collect(scene, sites, trees, recorded, records.owners), nobody)
-    natives = run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ())
     manifest = run("project", lambda: project.collect(scene), None)
-    shared = tuple(sorted(dists.shared, key=lambda s: (s.site, s.path)))
+    read = _Read(scene, facts, sites, run)
+
+    def recall(name: str, inputs: object, function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        if memory is None:
+            return function()
+        crashes = len(run.checks)
+        return memory.recall(name, scene, inputs, function, lambda: len(run.checks) == crashes)
+
+    def environment() -> dict[str, Any]:
+        """What the target's own files say."""
+        trees, dists = read.trees, read.dists
+        found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
+        return {
+            "interpreter": run(
+                "stdlib", lambda: stdlib_users.collect(scene, facts, trees, dists.distributions), facts.interpreter
+            ),
+            "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
+            "natives": run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ()),
+            "shared_files": tuple(sorted(dists.shared, key=lambda s: (s.site, s.path))),
+            "unowned": tuple(dists.unowned),
+            "leftovers": tuple(dists.leftovers),
+            "conda_packages": read.conda.packages,
+            "pth_files": run("pth", lambda: pth.collect(scene, sites, trees, dists.owners), ()),
+            "namespace_blocks": run(
+                "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
+            ),
+            "generated": run(
+                "generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()
+            ),
+            "broken_imports": run(
+                "imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()
+            ),
+            "sites": run(
+                "sites",
+                lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)),
+                tuple(sites),
+            ),
+            **({"scripts": found.scripts, "prefix_records": found.prefix_records, "kernels": found.kernels} if found else {}),
+        }
+
     snapshot = Snapshot(
         date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         tool_version=__version__,
         deep=scene.deep,
         target=scene.target,
-        interpreter=run("stdlib", lambda: stdlib_users.collect(scene, facts, trees, dists.distributions), facts.interpreter),
         venv=facts.venv,
-        distributions=tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
-        natives=natives,
-        shared_files=shared,
-        unowned=tuple(dists.unowned),
-        leftovers=tuple(dists.leftovers),
-        conda_packages=records.packages,
         project=manifest,
-        shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), natives, sites), Shell()),
         machine=run("machine", lambda: machine.collect(scene), Machine()),
-        pth_files=run("pth", lambda: pth.collect(scene, sites, trees, dists.owners), ()),
-        installers=run(
-            "installers", lambda: installers.collect(scene, facts, sites, trees, dists.distributions, manifest), Installers()
-        ),
-        shadows=run("shadows", lambda: shadows.collect(scene, facts, sites, trees, dists.distributions, manifest), ()),
-        namespace_blocks=run("namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
-        generated=run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
-        broken_imports=run("imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()),
-        sites=run("sites", lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)), tuple(sites)),
+        **{"interpreter": facts.interpreter} | recall("environment", (facts, sites), environment),
     )
-    found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
-    changes: dict[str, Any] = {"gaps": tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))}
-    if found is not None:
-        changes |= {"scripts": found.scripts, "prefix_records": found.prefix_records, "kernels": found.kernels}
+    snapshot = msgspec.structs.replace(
+        snapshot, shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), snapshot.natives, sites), Shell())
+    )
+    base = snapshot
+
+    def surroundings() -> dict[str, Any]:
+        """What stands around the target: the folders that Python starts in, settings of installers."""
+        with watching(None):
+            trees = read.trees
+        return {
+            "installers": run(
+                "installers",
+                lambda: installers.collect(scene, facts, sites, trees, base.distributions, manifest),
+                Installers(),
+            ),
+            "shadows": run("shadows", lambda: shadows.collect(scene, facts, sites, trees, base.distributions, manifest), ()),
+        }
+
+    def libraries() -> dict[str, Any]:
+        """What the loader would find, from files outside the site folders, too."""
+        with watching(None):
+            trees, dists = read.trees, read.dists
+        found = base
+        if scene.target.system != "linux":
+            from envdoctor.collect import foreign_libraries
+
+            found = run("libraries", lambda: foreign_libraries.add(scene, base, trees, dists.owners), base)
+        return {name: new for name in base.__struct_fields__ if (new := getattr(found, name)) is not getattr(base, name)}
+
+    around = recall("surroundings", _without_limits(base), surroundings)
+    loader = recall("libraries", _without_limits(base), libraries)
+    if "machine" in loader:
+        loader["machine"] = msgspec.structs.replace(loader["machine"], limits=base.machine.limits)
+    if memory is not None:
+        run("cache", memory.save, None)
+    gaps = tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))
+    snapshot = msgspec.structs.replace(base, **around, **loader, gaps=gaps)
+    return Collected(snapshot, tuple(run.checks), run.timings, memory)
+
+
+def _memory(scene: Scene, use_cache: bool) -> Memory | None:
+    """What is known from earlier runs."""
+    if not use_cache:
+        return None
+    from envdoctor.collect.memory import remember
+
+    return remember(scene)
+
+
+def _without_limits(snapshot: Snapshot) -> Snapshot:
+    """`snapshot` without what changes from minute to minute, and no collector after this one asks for."""
     import msgspec
 
-    return Collected(msgspec.structs.replace(snapshot, **changes), tuple(run.checks), run.timings)
+    return msgspec.structs.replace(snapshot, machine=msgspec.structs.replace(snapshot.machine, limits=Limits()))
+
+
+class _Read:
+    """The site folders as several collectors need them, read when first asked."""
+
+    def __init__(self, scene: Scene, facts: Facts, sites: list[Site], run: _Runner) -> None:
+        self.scene, self.facts, self.sites, self.run = scene, facts, sites, run
+
+    @cached_property
+    def recorded(self) -> list[Recorded]:
+        """RECORDs of each folder."""
+        nothing = [Recorded() for _ in self.sites]
+        return self.run("records", lambda: [_recorded(self.scene, site) for site in self.sites], nothing)
+
+    @cached_property
+    def trees(self) -> list[Tree | None]:
+        """The walk of each folder, None for one that the target does not use."""
+        both = zip(self.sites, self.recorded, strict=True)
+        nothing: list[Tree | None] = [None] * len(self.sites)
+        return self.run("tree", lambda: [_tree(self.scene, site, rows) for site, rows in both], nothing)
+
+    @cached_property
+    def conda(self) -> conda.Facts:
+        """conda's records."""
+        from envdoctor.collect import conda
+
+        return self.run("conda", lambda: conda.collect(self.scene), conda.Facts({}, ()))
+
+    @cached_property
+    def dists(self) -> distributions.Facts:
+        """What the distributions of all folders come to."""
+        from envdoctor.collect import distributions
+
+        nobody = distributions.Facts(owned=[distributions.Owned() for _ in self.sites])
+        return self.run(
+            "distributions",
+            lambda: distributions.collect(self.scene, self.sites, self.trees, self.recorded, self.conda.owners),
+            nobody,
+        )
 
 
 def _walked(site: Site) -> bool:
@@ -150,9 +261,11 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
     """The walk of a site folder."""
     if not _walked(site):
         return None
-    tree = walk(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"))
+    tree = walk(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"), deep=scene.deep)
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
+    if tree.measured_depth is not None:
+        scene.gap("tree", tree.root, f"sizes of modules more than {tree.measured_depth} folders down are compared with --deep only")
     return tree
 
 

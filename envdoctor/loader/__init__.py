@@ -26,7 +26,7 @@ def load(view: View) -> Loads:
     """
     snapshot, machine = view.snapshot, view.machine
     facts = (snapshot.natives, snapshot.libraries, snapshot.sites, machine, snapshot.shell.library_folders)
-    key = (*facts, snapshot.interpreter.binary, snapshot.interpreter.path, snapshot.target)
+    key = (*facts, snapshot.interpreter.binary, snapshot.interpreter.path, snapshot.target, snapshot.dll_folders)
     if _last and all(a is b for a, b in zip(_last[0][0], key, strict=True)):
         return _last[0][1]
     found = _load(view)
@@ -40,4 +40,12 @@ def _load(view: View) -> Loads:
         from envdoctor.loader.linux import load as linux
 
         return linux(view)
+    if system == "macos":
+        from envdoctor.loader.macos import load as macos
+
+        return macos(view)
+    if system == "windows":
+        from envdoctor.loader.windows import load as windows
+
+        return windows(view)
     return Loads(reason=f"the loader of {system} is not modelled")

@@ -159,6 +159,7 @@ class LinuxLoads(Loads):
         self._contexts: dict[tuple[tuple[str, ...], tuple[str, ...], bool], _Context] = {}
         self._scopes: dict[str, tuple[_Item, ...]] = {}
         self._problems: list[tuple[Root, _Item, str]] = []
+        self._unstarted: list[tuple[Root, _Item, str]] = []
         self._short: list[tuple[Root, _Item, str, _Node | None, tuple[str, ...]]] = []
         self._lib = self._lib_token()
         self._platform = snapshot.interpreter.machine or machine.machine
@@ -171,11 +172,27 @@ class LinuxLoads(Loads):
         super().__init__(reason=self._why_not(), roots=found, files=files)
         self._follow_all(found)
         self.process = tuple(self._loaded(self._main, {}))
+        if self.reason is None:
+            self.missing_of_process = tuple(self._missing(self._unstarted))
 
     # ------------------------------------------------------------------------------------------------------- answers
     def scope(self, root: Root) -> tuple[Loaded, ...]:
         """See :meth:`Loads.scope`."""
-        return tuple(self._loaded(self._scopes[root.path], {}))
+        return tuple(self._loaded(self._scopes.get(root.path, ()), {}))
+
+    def bringing(self, names: frozenset[str]) -> dict[str, list[tuple[Root, Loaded]]]:
+        """See :meth:`Loads.bringing`."""
+        found: dict[str, list[tuple[Root, Loaded]]] = {}
+        made: dict[int, Loaded] = {}
+        for root in self.roots if names else ():
+            for item in self._scopes.get(root.path, ()):
+                # musl knows a library by the name that a search found it under, a root by its path alone
+                soname = None if self._musl else item.node.soname
+                if item.name in names:
+                    found.setdefault(item.name, []).append((root, self._made(item, made)))
+                if soname in names and soname != item.name:
+                    found.setdefault(soname or "", []).append((root, self._made(item, made)))
+        return found
 
     @cached_property
     def orphans(self) -> tuple[Root, ...]:
@@ -286,7 +303,6 @@ class LinuxLoads(Loads):
         part = self._fits(binary) if binary is not None else None
         items: list[_Item] = []
         keys: dict[str, _Node] = {}
-        problems: list[tuple[Root, _Item, str]] = []
         if binary is not None and part is not None:
             program = self._expanded(binary.path, binary, part)
             items.append(_Item(program, binary.path, None, ()))
@@ -302,7 +318,7 @@ class LinuxLoads(Loads):
                 if node.soname and not self._musl:
                     self._base.setdefault(node.soname, node)
         root = Root("", binary, part, "library", "") if binary is not None and part is not None else None
-        self._follow(root, items, self._base, keys, {}, problems, [])
+        self._follow(root, items, self._base, keys, {}, self._unstarted, [])
         self._main = tuple(items)
         self._base_keys = frozenset(keys)
 

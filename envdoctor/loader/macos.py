@@ -13,6 +13,7 @@ The system's own libraries are no files: they live in dyld's shared cache. Every
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from envdoctor.loader.model import Loaded, Root, folder_of, normal, unique
 from envdoctor.loader.walk import Found, Process, Walk
@@ -39,11 +40,12 @@ class MacOS(Walk):
         interpreter = view.snapshot.interpreter
         program = interpreter.real_path or interpreter.path
         self.program_folder = folder_of(interpreter.binary.path if interpreter.binary is not None else program)
-        self.program_known = interpreter.binary is not None and interpreter.base_exists and not interpreter.launcher
-        bases = (target.prefix, interpreter.base_prefix or "")
-        self.own = unique(normal(path) + "/" for path in (*bases, *(site.path for site in view.snapshot.sites)) if path)
+        at_hand = interpreter.stdlib is not None and interpreter.base_prefix is not None
+        self.program_known = interpreter.binary is not None and at_hand and not interpreter.launcher
+        folders = (target.prefix, *((interpreter.base_prefix or "",) if at_hand else ()), *(s.path for s in view.snapshot.sites))
+        self.own = unique(normal(path) + "/" for path in folders if path)
         """Folders of which everything that is asked for was looked up."""
-        self.rpaths: dict[tuple[str, str | None], tuple[tuple[str, str], ...]] = {}
+        self.stacks: dict[Loaded, tuple[tuple[str, str], ...]] = {}
         variables = {} if target.foreign else view.snapshot.shell.variables
         self.first = _folders(variables.get("DYLD_LIBRARY_PATH"))
         fallback = variables.get("DYLD_FALLBACK_LIBRARY_PATH")
@@ -118,22 +120,22 @@ class MacOS(Walk):
 
     def _stack(self, asker: Loaded) -> tuple[tuple[str, str], ...]:
         """What ``@rpath`` stands for: LC_RPATHs of the asker, of those that loaded it, of the main program."""
-        above = asker.by
-        key = (asker.path, above.path if above is not None else None)
-        known = self.rpaths.get(key)
+        known = self.stacks.get(asker)
         if known is None:
             known = self._expanded(asker.part.runpath, folder_of(asker.path))
-            if above is not None:
-                known += self._stack(above)
-            else:
-                binary = self.snapshot.interpreter.binary
-                if binary is not None and binary is not asker.file:
-                    for file in (self.snapshot.interpreter.libpython, binary):
-                        part = self.part(file) if file is not None else None
-                        if file is not None and part is not None:
-                            known += self._expanded(part.runpath, folder_of(file.path))
-            known = self.rpaths[key] = unique(known)  # type: ignore[assignment, type-var]
+            known += self._stack(asker.by) if asker.by is not None else self._of_program
+            known = self.stacks[asker] = tuple(dict.fromkeys(known))
         return known
+
+    @cached_property
+    def _of_program(self) -> tuple[tuple[str, str], ...]:
+        """LC_RPATHs of the library that opens modules, then of the program."""
+        found: tuple[tuple[str, str], ...] = ()
+        for file in (self.snapshot.interpreter.libpython, self.snapshot.interpreter.binary):
+            part = self.part(file) if file is not None else None
+            if file is not None and part is not None:
+                found += self._expanded(part.runpath, folder_of(file.path))
+        return found
 
     def _expanded(self, rpaths: Iterable[str], folder: str) -> tuple[tuple[str, str], ...]:
         found = []

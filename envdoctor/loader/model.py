@@ -73,6 +73,8 @@ class Missing:
     """Files of that name which the loader passes over or stops at, and why: ``("/opt/lib/libx.so.1", "ELF 32-bit i686")``."""
     elsewhere: tuple[str, ...] = ()
     """Files of that name or soname in the environment, in places where the loader does not look for this file."""
+    known: bool = True
+    """False for those of :attr:`Loads.unknown`."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -113,6 +115,8 @@ class Loads:
     """Extension modules of the site folders, then those of the standard library; in the order of files."""
     process: tuple[Loaded, ...] = ()
     """What the interpreter brings along before any module: its own file, what variables preload, its libraries."""
+    missing_of_process: tuple[Missing, ...] = ()
+    """Needs of the interpreter itself that resolve nowhere."""
     files: Mapping[str, NativeFile] = field(default_factory=dict)
     """Every file that the loader may meet, by absolute path."""
 
@@ -120,6 +124,15 @@ class Loads:
         """The files that loading `root` maps, in load order (breadth first, as the loader searches symbols): the root first.
         Without those of :attr:`process`, which come before all of them in symbol search."""
         return ()
+
+    def bringing(self, names: frozenset[str]) -> dict[str, list[tuple[Root, Loaded]]]:
+        """Roots whose loading brings in a library that others then find under one of `names`, by that name."""
+        found: dict[str, list[tuple[Root, Loaded]]] = {}
+        for root in self.roots if names else ():
+            for loaded in self.scope(root):
+                for name in {loaded.name, loaded.part.soname} & names:
+                    found.setdefault(name or "", []).append((root, loaded))
+        return found
 
     @cached_property
     def orphans(self) -> tuple[Root, ...]:
@@ -134,6 +147,12 @@ class Loads:
     @cached_property
     def missing_of_orphans(self) -> tuple[Missing, ...]:
         """The same for :attr:`orphans`."""
+        return ()
+
+    @cached_property
+    def unknown(self) -> tuple[Missing, ...]:
+        """Needs of :attr:`roots` that nothing at hand meets and that the target's own machine may meet: libraries outside of
+        a foreign environment that no distribution of it ships. Nothing is known to be wrong."""
         return ()
 
     @cached_property

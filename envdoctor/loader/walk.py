@@ -14,11 +14,13 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
+from envdoctor.loader import roots
 from envdoctor.loader.model import Loaded, Loads, Missing, Root, base_name
-from envdoctor.natives import Group, Native, describe
+from envdoctor.natives import describe
 from envdoctor.platforms import loads as machine_loads
 from envdoctor.snapshot import NativeFile, Slice
 from envdoctor.view import View, normalize
@@ -79,9 +81,10 @@ class Walk(Loads):
         if not self.machines:
             self.reason = "the architecture of the interpreter is not known"
             return
-        self._process, _ = self._start()
+        self._process, missing = self._start()
+        self.missing_of_process = tuple(one for one in missing if one.known)
         self.process = tuple(self._process.loaded)
-        self.roots = tuple(self._roots())
+        self.roots = self._rooted((*roots.extensions(view, self.part), *roots.stdlib(view, self.part)))
 
     # ------------------------------------------------------------------------------------------------ of the subclass
     @abstractmethod
@@ -115,32 +118,9 @@ class Walk(Loads):
                     return part
         return None
 
-    def _roots(self) -> Iterator[Root]:
-        for group, native in self._natives():
-            if native.extension and native.fits and native.file.kind == "library":
-                root = self._root(group, native, native.module or "")
-                if root is not None:
-                    yield root
-        for file in self.snapshot.libraries:
-            path = file.path.replace("\\", "/")
-            if "/lib-dynload/" in path or (self.system == "windows" and path.lower().endswith(".pyd")):
-                part = self.part(file)
-                if part is not None:
-                    module = base_name(path).partition(".")[0]
-                    yield Root(self.key(file.path), file, part, "stdlib", module)
-
-    def _root(self, group: Group, native: Native, module: str) -> Root | None:
-        part = self.part(native.file)
-        if part is None or native.arch is False:
-            return None
-        path = self.key(f"{self.snapshot.sites[group.site].path}/{native.file.path}")
-        owner = group.dist.name if group.dist is not None else None
-        return Root(path, native.file, part, "extension" if module else "library", module, group.site, owner)
-
-    def _natives(self) -> Iterator[tuple[Group, Native]]:
-        """All native files of active site folders, in the order of files."""
-        found = [(group, native) for group in self.loading.groups for native in group.natives]
-        return iter(sorted(found, key=lambda pair: (pair[0].site, pair[1].file.path)))
+    def _rooted(self, found: Iterable[Root]) -> tuple[Root, ...]:
+        """Roots by the paths that :attr:`files` has."""
+        return tuple(r if self.key(r.path) == r.path else replace(r, path=self.key(r.path)) for r in found)
 
     # ------------------------------------------------------------------------------------------------------------ walk
     def _start(self) -> tuple[Process, list[Missing]]:
@@ -208,29 +188,34 @@ class Walk(Loads):
     @cached_property
     def orphans(self) -> tuple[Root, ...]:
         """See :attr:`Loads.orphans`."""
-        used = {one.path for root in self.roots for one in self.scope(root)}
-        found = []
-        for group, native in self._natives():
-            if native.file.kind == "library" and native.arch and not native.extension:
-                root = self._root(group, native, "")
-                if root is not None and root.path not in used:
-                    found.append(root)
-        return tuple(found)
+        reached = {one.path for root in self.roots for one in self.scope(root)}
+        return tuple(r for r in self._rooted(roots.orphans(self.view, self.part, ())) if r.path not in reached)
+
+    @property
+    def unfound(self) -> Iterator[Missing]:
+        """Every need of a root that no search finds."""
+        return (one for root in self.roots for one in self._walk(root)[1])
 
     @cached_property
     def missing(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.missing`."""
-        return tuple(one for root in self.roots for one in self._walk(root)[1] if one.known)
+        return tuple(one for one in self.unfound if one.known)
 
     @cached_property
     def missing_of_orphans(self) -> tuple[Missing, ...]:
-        """See :attr:`Loads.missing_of_orphans`."""
-        return tuple(one for root in self.orphans for one in self._walk(root)[1] if one.known)
+        """See :attr:`Loads.missing_of_orphans`. A library that its own distribution ships is in the process, or can be
+        brought there, before a plugin asks for it."""
+        found = (one for root in self.orphans for one in self._walk(root)[1] if one.known)
+        return tuple(one for one in found if not self._of_own(one))
+
+    def _of_own(self, one: Missing) -> bool:
+        allowed = self.requirements(one.root.distribution)
+        return any(self.owners.get(path) in allowed for path in one.elsewhere)
 
     @cached_property
     def unknown(self) -> tuple[Missing, ...]:
-        """See :attr:`Loads.unknown`."""
-        return tuple(one for root in self.roots for one in self._walk(root)[1] if not one.known)
+        """See :attr:`Loads.unknown`; what the distributions that a module requires ship was loaded by them before."""
+        return tuple(one for one in self.unfound if not one.known and not self._of_own(one))
 
     # --------------------------------------------------------------------------------------------------- what is shipped
     def leaf(self, name: str) -> str:
@@ -263,8 +248,9 @@ class Walk(Loads):
         sites = self.snapshot.sites
         return {
             self.key(f"{sites[group.site].path}/{native.file.path}"): group.dist.name
-            for group, native in self._natives()
+            for group in self.loading.groups
             if group.dist is not None
+            for native in group.natives
         }
 
     def requirements(self, name: str | None) -> frozenset[str]:
