@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
     from envdoctor.loader import Loads
+    from envdoctor.loader.process import Process
     from envdoctor.natives import Loading
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
@@ -155,6 +156,13 @@ class View:
         from envdoctor.loader import load
 
         return load(self)
+
+    @cached_property
+    def process(self) -> Process:
+        """Which of the needs that the loader does not find are met by what is loaded before."""
+        from envdoctor.loader.process import Process
+
+        return Process(self)
 
     @cached_property
     def remedy(self) -> Remedy:
