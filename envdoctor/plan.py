@@ -221,7 +221,7 @@ def _verb(words: Sequence[str], name: str) -> tuple[int, str] | None:
         at, kind, verbs = 1, "conda", ("install", "remove", "uninstall", "update", "upgrade")
     elif name == "pixi":
         at, kind, verbs = 1, "pixi", ("add", "remove", "reinstall", "update")
-    elif name in ("apt-get", "apt", "dnf", "yum", "zypper", "apk", "brew", "pacman"):
+    elif name in ("apt-get", "apt", "dnf", "yum", "microdnf", "tdnf", "zypper", "apk", "brew", "pacman"):
         at, kind, verbs = 1, "system", ("install", "remove", "purge", "reinstall", "add", "-S")
     elif name == "uv":
         at, kind = 2, "pip"
@@ -408,7 +408,7 @@ def _merge(wishes: list[_Wish]) -> tuple[Step, ...]:
             entry.add(wish, action.items)
     _reconcile(merged)
     steps = []
-    for entry in sorted(merged.values(), key=lambda one: STAGES.index(one.stage)):
+    for entry in sorted(merged.values(), key=lambda one: (STAGES.index(one.stage), one.head[1:] != ("update",))):
         if entry.head and (entry.items or entry.bare):
             words = [word for item in entry.items for word in (item.split(" ", 1) if item.startswith("-e ") else [item])]
             steps.append(Step(entry.stage, (*entry.head, *words), entry.safety, tuple(entry.solves)))

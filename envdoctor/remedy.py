@@ -177,6 +177,104 @@ class Remedy:
             return (("pixi", "reinstall", *(spec.partition("=")[0] for spec in specs)),)
         return ((tool, "install", "-p", self.prefix, "--force-reinstall", *specs),)
 
+    # ------------------------------------------------------------------------------------------- libraries of the system
+    def system_library(
+        self, soname: str, *codes: str, dist: Distribution | None = None, verify: Iterable[Command] = ()
+    ) -> tuple[Fix, ...]:
+        """Fixes that bring a shared library which the loader does not find, the best first; at least one, maybe by hand only.
+
+        `soname` is the name as a file asks for it (``libGL.so.1``, ``@rpath/libomp.dylib``, ``vcruntime140.dll``); a path in
+        front is left out. `dist` is the distribution whose file asks: an extra of it that brings the library
+        (``onnxruntime-gpu[cuda]``) comes first, a sister that does without it (``opencv-python-headless``) last. In a conda
+        target the conda-forge package is next, else a wheel of PyPI (NVIDIA's, MPI's); then the package of this machine's
+        operating system, by its release (``libglib2.0-0t64``), which takes root's rights. None of them is ``safe``. A library
+        that comes with a driver, and one that no table knows, is left to a person: no package's name is made up. `verify` goes
+        before ``envdoctor check`` for `codes`.
+        """
+        from envdoctor import system_packages as system
+
+        target, machine = self.view.snapshot.target, self.view.machine
+        verify = tuple(verify)
+        name = soname.replace("\\", "/").rpartition("/")[2]
+        driver = system.driver(name)
+        if driver is not None:
+            title = f"install {driver} on the machine: {name} comes with it and is no package of its own"
+            return (Fix(title, "manual", (), (*verify, self.check(*codes))),)
+
+        def fix(title: str, commands: Iterable[Command], safety: Safety = "unsafe") -> None:
+            fixes.append(self.fix(title, commands, *codes, safety=safety, verify=verify))
+
+        fixes: list[Fix] = []
+        own = dist is not None and self.tool(dist) not in ("conda", "mamba", "micromamba", "pixi", "apt")
+        spec = system.conda(name) if self.kind in ("conda", "pixi") else None
+        wheel = system.wheel(name, self._cuda_major()) if spec is None else None
+        if dist is not None and own and (extra := self._with_extra(name, dist)):
+            fix(f"install {extra}, which brings {name}", self.install(extra, dist=dist), self.safety("unsafe", dist))
+        if spec:
+            fix(f"add {spec} from conda-forge, which has {name}", self.conda_install(spec))
+        elif wheel:
+            commands = self.install(wheel, dist=dist if own else None)
+            fix(f"install {wheel}, which has {name}", commands, self.safety("unsafe", dist))
+        foreign = target.system != machine.system
+        by: system.Manager | None = None if foreign else system.manager(machine, self.tools)
+        if foreign and target.system != "linux":
+            by = "brew" if target.system == "macos" else "winget"
+        package = system.package(name, by, machine) if by else None
+        if by and package:
+            # images of containers come without the lists that apt-get needs
+            update: tuple[Command, ...] = (("apt-get", "update"),) if by == "apt-get" and machine.container else ()
+            root = "" if by in ("brew", "winget") else " (as root)"
+            fix(f"install {package}, which has {name}{root}", (*update, self._system_install(by, package)))
+        if dist is not None and own and (sister := self._sister(name, dist)):
+            commands = (*self.uninstall(dist), *self.install(sister, dist=dist))
+            fix(f"replace {dist.name} by {sister}, which does without {name}", commands, self.safety("unsafe", dist))
+        if not fixes:
+            question = system.search(name, by) if by else None
+            title = f"install the package of the operating system that has {name}"
+            if by == "apt-get" and any(row.apt for row in system.rows(name)):
+                title, question = f"use another release of the operating system: this one has no package with {name}", None
+            fixes.append(Fix(title, "manual", (question,) if question else (), (*verify, self.check(*codes))))
+        return tuple(fixes)
+
+    def _with_extra(self, name: str, dist: Distribution) -> str | None:
+        """The requirement for `dist` with the extra that brings its CUDA libraries, where `name` is one and it has such."""
+        from envdoctor.data.system_libraries import EXTRAS
+
+        if not name.startswith(("libcu", "libnv")):
+            return None
+        major = str(self._cuda_major())
+        wanted = [e for e in EXTRAS.get(dist.name, ()) if e in dist.extras and (not e[-1].isdigit() or e.endswith(major))]
+        return f"{dist.name}[{','.join(wanted)}]{_equal(dist)}" if wanted else None
+
+    def _sister(self, name: str, dist: Distribution) -> str | None:
+        """The requirement for the distribution that has the same modules as `dist` and does without the library `name`."""
+        from envdoctor.data.system_libraries import LEANER
+
+        sister, spared = LEANER.get(dist.name, ("", ""))
+        return f"{sister}{_equal(dist)}" if name in spared.split() and sister not in self.view.by_name else None
+
+    def _cuda_major(self) -> int | None:
+        """The CUDA major that the target's distributions are made for, where they name one and agree."""
+        majors: set[int] = set()
+        for name, dists in self.view.by_name.items():
+            versions = [d.version or "" for d in dists]
+            for major in (11, 12, 13):
+                if name.endswith((f"-cu{major}", f"-cuda{major}x")) or any(f"+cu{major}" in version for version in versions):
+                    majors.add(major)
+            if name in ("nvidia-cuda-runtime", "nvidia-cublas"):
+                majors |= {int(first) for version in versions if (first := version.partition(".")[0]).isdigit()}
+        return majors.pop() if len(majors) == 1 else None
+
+    def _system_install(self, by: str, *packages: str) -> Command:
+        """The command with which the operating system's package manager installs packages."""
+        verbs: dict[str, Command] = {
+            "apk": ("add",),
+            "brew": ("install",),
+            "pacman": ("-S", "--noconfirm"),
+            "winget": ("install", "--exact", "--id"),
+        }
+        return (by, *verbs.get(by, ("install", "-y")), *packages)
+
     def delete(self, *paths: str) -> tuple[Command, ...]:
         """Commands that delete files or folders (absolute paths)."""
         if not paths:
@@ -262,6 +360,11 @@ def pinned(dist: Distribution) -> str:
             return f"{dist.name} @ {url.vcs}+{url.url}{at}{sub}"
         return f"{dist.name} @ {url.url}"
     return f"{dist.name}=={dist.version}" if dist.version and version_of(dist.version) else dist.name
+
+
+def _equal(dist: Distribution) -> str:
+    """``==version``, or nothing where the version is none."""
+    return f"=={dist.version}" if dist.version and version_of(dist.version) else ""
 
 
 def _source(dist: Distribution) -> str:
