@@ -210,7 +210,7 @@ class _Site:
         headers = _headers(data or b"", problems, "METADATA")
         raw_name, version = _identity(headers, problems, "METADATA", stem, data is not None)
         index = len(self.facts.distributions)
-        record, import_names, paths = self._record(name, index, problems)
+        record, import_names, tops = self._record(name, index, problems)
         wheel = self._wheel(name, problems)
         direct = self._direct_url(name, problems)
         installer = self._read(f"{name}/INSTALLER", None, 200)
@@ -237,7 +237,7 @@ class _Site:
             entry_points=entry_points,
             record=record,
             import_names=import_names,
-            editable=self._editable(direct, paths),
+            editable=self._editable(direct, tops),
             conda=conda,
             system_package=self.system.get(self.tree.path(name)),
         )
@@ -437,8 +437,8 @@ class _Site:
             problems.append("RECORD: no line of it is a row")
         self.owned.indices[name] = index
         heads = {folder.partition("/")[0] for folder in rows.folders if folder}
-        if "" in rows.folders:
-            heads.update(path for path in rows.paths if "/" not in path)
+        tops = [path for path in rows.paths if "/" not in path] if "" in rows.folders else []
+        heads.update(tops)
         self.heads |= heads
         names: set[str] = set()
         for head in heads:
@@ -449,7 +449,7 @@ class _Site:
                     names.add(head.partition(".")[0])
             else:
                 names.add(head)
-        return self._judge(name, index, rows), tuple(sorted(text(n) for n in names)), rows.paths
+        return self._judge(name, index, rows), tuple(sorted(text(n) for n in names)), tops
 
     def _judge(self, name: str, index: int, rows: Rows) -> Record:
         """Keeps of a RECORD the rows that do not hold: the walk has found candidates, each is looked at once more."""
@@ -580,8 +580,8 @@ class _Site:
     # --------------------------------------------------------------------------------------------------- editables
     def _editable(self, direct: DirectUrl | None, paths: list[str]) -> Editable | None:
         """How an editable install reaches its source: .pth lines, a finder's MAPPING, or only its direct_url."""
-        pths = [p for p in paths if p.endswith(".pth") and "/" not in p]
-        finders = [p for p in paths if "/" not in p and p.startswith("__editable__") and p.endswith("_finder.py")]
+        pths = [p for p in paths if p.endswith(".pth")]
+        finders = [p for p in paths if p.startswith("__editable__") and p.endswith("_finder.py")]
         if not (direct and direct.editable) and not finders and not any(p.startswith("__editable__") for p in pths):
             return None
         sources: list[str] = []

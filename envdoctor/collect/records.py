@@ -62,6 +62,8 @@ class Recorded:
     """Paths that more than one metadata folder records, with those; compiled modules aside."""
     untouched: dict[str, int] = field(default_factory=dict)
     """Metadata folders whose RECORD an installer wrote here and nobody has changed since, with the time (ns) of that."""
+    with_protobuf: list[str] = field(default_factory=list)
+    """Metadata folders whose RECORD names modules that protoc made (``x_pb2.py``)."""
     _by_folder: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
 
     def groups(self, folder: str) -> dict[str, dict[str, str]]:
@@ -106,6 +108,8 @@ def read(root: str) -> Recorded:
         if len(data) > RECORD_LIMIT:
             found.rows[info] = Rows([], [], [], [], set(), True)
             continue
+        if b"_pb2" in data:
+            found.with_protobuf.append(info)
         paths, hashes, sizes, malformed = _columns(data)
         folders = {path.rpartition("/")[0] for path in paths}
         if "" in folders:
@@ -149,6 +153,8 @@ def _plain(paths: list[str], folders: set[str]) -> Iterable[str]:
     if compiled:
         paths = [path for path in paths if "__pycache__" not in path]
         odd -= compiled
+    if odd and all(folder.startswith("..") for folder in odd):
+        return [path for path in paths if path[0] != "." or not path.startswith("..")]
     starts = tuple(folder + "/" for folder in odd)
     return [path for path in paths if not path.startswith(starts) or path.rpartition("/")[0] not in odd] if odd else paths
 
@@ -198,12 +204,12 @@ def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     content = data.decode("utf-8", "surrogateescape")
     if '"' not in content:
         stripped = content.strip("\n")
-        lines = stripped.count("\n") + 1 if stripped else 0
-        if stripped.count(",") == 2 * lines and "\n\n" not in stripped:
-            fields = stripped.replace("\n", ",").split(",")
+        fields = stripped.replace("\n", ",").split(",") if stripped else []
+        if len(fields) % 3 == 0 and "\0" not in stripped:
+            # A line with more or fewer columns would shift a path or a hash into the sizes.
             paths, hashes, sizes = fields[0::3], fields[1::3], fields[2::3]
             digits = "".join(sizes)
-            if "\0" not in stripped and "" not in paths and (not digits or (digits.isascii() and digits.isdigit())):
+            if "" not in paths and (not digits or (digits.isascii() and digits.isdigit())):
                 return paths, hashes, sizes, []
     import csv
 

@@ -41,6 +41,8 @@ class Tree:
     known: set[str] = field(default_factory=set)
     """Every folder ('' for the root) whose files are in ``files``: it was listed, or nothing came or went since its RECORD."""
     natives: list[str] = field(default_factory=list)
+    unrecorded: list[str] = field(default_factory=list)
+    """Modules (.py) that no RECORD names."""
     links: set[str] = field(default_factory=set)
     """Symbolic links that no RECORD names, to files or folders or nowhere."""
     broken: set[str] = field(default_factory=set)
@@ -432,6 +434,7 @@ class _Walker:
 
     def _module(self, rel: str, name: str) -> None:
         if name.endswith(".py"):
+            self.tree.unrecorded.append(rel)
             if name != rel:
                 self.tree.with_modules.add(rel.partition("/")[0])
         elif is_native(name):
