@@ -6,9 +6,9 @@ file and the closure of its needs. Libraries that a distribution has loaded befo
 Symbols with a version are answered with that version (LIB002) and are not looked at here.
 
 Without ``--deep`` files are trusted that are as an index or channel published them (a wheel that a build farm tagged, sizes
-as recorded) and whose needs lead to their own distribution and to libraries with symbol versions only: they were linked
-together. An index makes that true; what was built here, what was changed, and what needs a library of another distribution
-or of the system without versions is looked up.
+as recorded) and whose needs lead to their own distribution, to libraries with symbol versions and to the system's own: they
+were linked together, and what they may take from the system is agreed upon. What was built here, what was changed, and what
+needs a library of another distribution, of the prefix or of LD_LIBRARY_PATH is looked up.
 """
 
 from __future__ import annotations
@@ -132,6 +132,7 @@ class _Search:
                 scope.append(member)
             for name in {base_name(member.path), *(part.soname for part in member.file.slices if part.soname)}:
                 names.setdefault(name, member)
+        scope += [member for member in self._process if member.path not in known]
         whole: tuple[Member, ...] | None = None
         for member in scope[: len(loaded)]:
             if not self._of_target(member) or not self._wanted(member, names):
@@ -163,7 +164,9 @@ class _Search:
         for part in member.file.slices:
             for need in part.needed:
                 other = names.get(need)
-                if other is not None and other.plain and (other.file.owner != owner or other.file.folder != folder):
+                if other is None or not other.plain or other.path in self._of_machine:
+                    continue
+                if other.file.owner != owner or other.file.folder != folder:
                     return True
         return False
 
@@ -201,6 +204,13 @@ class _Search:
         return False
 
     @cached_property
+    def _process(self) -> list[Member]:
+        """What the interpreter brings along, its own file left out."""
+        binary = self.view.snapshot.interpreter.binary
+        own = binary.path if binary is not None else None
+        return [self._member(item.path, item.file) for item in self.loads.process if item.path != own]
+
+    @cached_property
     def _shipped(self) -> dict[str, list[str]]:
         """Paths of the libraries of site folders by file name and soname."""
         found: dict[str, list[str]] = {}
@@ -214,9 +224,14 @@ class _Search:
         return found
 
     @cached_property
+    def _of_machine(self) -> frozenset[str]:
+        """Paths of the machine's own libraries."""
+        return frozenset(file.path for file in self.view.snapshot.machine.libraries)
+
+    @cached_property
     def _of_system(self) -> frozenset[str]:
         """File names of the machine's own libraries."""
-        return frozenset(base_name(file.path) for file in self.view.snapshot.machine.libraries)
+        return frozenset(map(base_name, self._of_machine))
 
     # --------------------------------------------------------------------- libraries that are in the process already
     def _providers(self, missing: Missing) -> list[Member]:
@@ -225,8 +240,10 @@ class _Search:
         paths = self._shipped.get(base_name(missing.name), [])
         if not paths:
             return []
-        relatives = self._relatives(missing.root.distribution)
-        near = [path for path in paths if self.loads.files[path].owner in relatives]
+        near = paths
+        if len(paths) > 1:
+            relatives = self._relatives(missing.root.distribution)
+            near = [path for path in paths if self.loads.files[path].owner in relatives]
         found: list[Member] = []
         for path in near or paths:
             found += self._closure(path)
@@ -470,10 +487,10 @@ def _nearest(file: NativeFile, scope: tuple[Member, ...]) -> list[Member]:
 
 
 def _oldest(tag: str) -> tuple[int, int]:
-    """The Python that a wheel tag ``cp39-abi3-…`` begins with; (99, 0) for other tags."""
-    python, _, rest = tag.partition("-")
+    """The Python that a wheel tag ``cp39-abi3-…`` or ``cp311-cp311-…`` begins with; (99, 0) for other tags."""
+    python = tag.partition("-")[0]
     digits = python[2:]
-    if not python.startswith("cp") or not digits.isdigit() or len(digits) < 2 or not rest.startswith("abi3"):
+    if not python.startswith("cp") or not digits.isdigit() or len(digits) < 2:
         return (99, 0)
     return (int(digits[0]), int(digits[1:]))
 
