@@ -99,6 +99,9 @@ def command_line() -> str:
         arguments = [_argument(p) for p in command.params if isinstance(p, click.Argument)]
         parts.append(f"## envdoctor {' '.join([name, *arguments])}\n\n{_paragraphs(command.help or '')}\n")
         rows = [_option(p) for p in command.params if isinstance(p, click.Option) and not p.hidden]
+        if isinstance(command, click.Group):
+            below = [f"| `{each}` | {_paragraphs(found.help or '')} |" for each, found in command.commands.items()]
+            parts.append("| command | does |\n| --- | --- |\n" + "\n".join(below) + "\n")
         if rows:
             parts.append("| option | meaning |\n| --- | --- |\n" + "\n".join(rows) + "\n")
     return "\n".join(parts)

@@ -39,7 +39,10 @@ class Request:
     project: str | None = None
     deep: bool = False
     probe: bool = True
-    use_cache: bool = True
+    use_cache: bool = False
+    """Take over what an earlier run has read and nothing has changed since, and keep what this one reads."""
+    all_libraries: bool = False
+    """Read all libraries of the machine, so that the snapshot can stand for it (``check --machine``)."""
 
 
 def observe(request: Request) -> Collected:
@@ -71,8 +74,9 @@ def observe(request: Request) -> Collected:
         project_named=request.project is not None,
         deep=request.deep,
         probe=request.probe,
+        all_libraries=request.all_libraries,
     )
-    return collect(scene)
+    return collect(scene, use_cache=request.use_cache)
 
 
 def judge(

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "fleet": "later",
     "explain": "explain",
     "rules": "explain",
+    "cache": "cache",
     "new-rule": "new_rule",
 }
 """Name to module, in the order of the help."""

@@ -37,7 +37,7 @@ target = several(
 
 facts = several(
     click.option("--deep/--no-deep", default=None, help="Also hash every recorded file: seconds, not milliseconds."),
-    click.option("--no-cache/--cache", default=None, help="Read everything anew, keep nothing."),
+    click.option("--no-cache/--cache", default=None, help="Read everything anew and keep nothing for the next run."),
 )
 
 selection = several(

@@ -72,6 +72,8 @@ def _where(error: BaseException) -> str:
 
 def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
+    import msgspec
+
     from envdoctor.collect import (
         generated,
         imports,
@@ -88,8 +90,6 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         shell,
         stdlib_users,
     )
-
-    import msgspec
 
     run = _Runner(scene)
     memory = run("cache", lambda: _memory(scene, use_cache), None)
@@ -123,9 +123,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             "namespace_blocks": run(
                 "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
             ),
-            "generated": run(
-                "generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()
-            ),
+            "generated": run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
             "broken_imports": run(
                 "imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()
             ),
@@ -170,14 +168,18 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         with watching(None):
             trees, dists = read.trees, read.dists
         found = base
-        if scene.target.system != "linux":
+        if scene.target.system == "linux":
+            from envdoctor.collect import libraries as linux_libraries
+
+            found = run("libraries", lambda: linux_libraries.add(scene, facts, base), base)
+        else:
             from envdoctor.collect import foreign_libraries
 
             found = run("libraries", lambda: foreign_libraries.add(scene, base, trees, dists.owners), base)
         return {name: new for name in base.__struct_fields__ if (new := getattr(found, name)) is not getattr(base, name)}
 
     around = recall("surroundings", _without_limits(base), surroundings)
-    loader = recall("libraries", _without_limits(base), libraries)
+    loader = recall("libraries", (_without_limits(base), scene.all_libraries), libraries)
     if "machine" in loader:
         loader["machine"] = msgspec.structs.replace(loader["machine"], limits=base.machine.limits)
     if memory is not None:
@@ -265,7 +267,9 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     if tree.measured_depth is not None:
-        scene.gap("tree", tree.root, f"sizes of modules more than {tree.measured_depth} folders down are compared with --deep only")
+        scene.gap(
+            "tree", tree.root, f"sizes of modules more than {tree.measured_depth} folders down are compared with --deep only"
+        )
     return tree
 
 

@@ -85,7 +85,7 @@ def collect(scene: Scene) -> Facts:
 
 
 def _gone(scene: Scene, path: str) -> bool:
-    return ".." not in path.split("/") and not os.path.lexists(f"{scene.prefix}/{path}")
+    return ".." not in path.split("/") and not fs.is_there(f"{scene.prefix}/{path}")
 
 
 def _module(scene: Scene, paths: list[str]) -> str | None:
@@ -93,4 +93,4 @@ def _module(scene: Scene, paths: list[str]) -> str | None:
     modules = (
         path for path in paths if "/site-packages/" in f"/{path}" and path.endswith((".py", ".so")) and "-info/" not in path
     )
-    return next((text(path) for path in modules if ".." not in path and os.path.exists(f"{scene.prefix}/{path}")), None)
+    return next((text(path) for path in modules if ".." not in path and fs.exists(f"{scene.prefix}/{path}")), None)

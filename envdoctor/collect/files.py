@@ -1,6 +1,7 @@
 """Reading files of a target that may be hostile: bounded, never blocking, never following a FIFO, device or loop.
 
-Everything a collector reads goes through here. Nothing here writes.
+Everything a collector reads goes through here. Nothing here writes. What is asked is noted in the watch that is on
+(``collect.watch``), so that a later run can tell whether the answers would be the same.
 """
 
 from __future__ import annotations
@@ -8,7 +9,11 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
+
+from envdoctor.collect import watch
 
 MAX_TEXT = 4 << 20
 """Bytes read of a file whose format is text, unless the caller says otherwise."""
@@ -42,7 +47,12 @@ class Content(NamedTuple):
 
 
 def open_regular(path: str, *, dir_fd: int | None = None) -> tuple[int, os.stat_result]:
-    """Descriptor and stat of a regular file (symbolic links followed). Raises Unreadable. The caller closes it."""
+    """Descriptor and stat of a regular file (symbolic links followed). Raises Unreadable. The caller closes it.
+
+    With `dir_fd` the file is not noted in the watch: the caller knows its absolute path, and notes it.
+    """
+    if watch.active is not None and dir_fd is None:
+        watch.active.states[path] = None
     try:
         fd = os.open(path, _FLAGS, dir_fd=dir_fd)
     except (OSError, ValueError) as error:
@@ -91,43 +101,85 @@ def read_text(path: str, limit: int = MAX_TEXT) -> str:
 
 def names(folder: str) -> list[str]:
     """Sorted names in `folder` as the file system gives them (surrogate-escaped). Raises Unreadable."""
+    if watch.active is not None:
+        watch.active.states[folder] = None
     try:
         return sorted(os.listdir(folder))
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
 
 
+@contextmanager
+def entries(folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+    """``os.scandir`` of `folder`. Raises Unreadable; the entries' own questions can raise OSError."""
+    if watch.active is not None:
+        watch.active.states[folder] = None
+    try:
+        found = os.scandir(folder)
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from None
+    with found:
+        yield found
+
+
+def stat_of(path: str) -> os.stat_result:
+    """Size, times and mode of what stands at `path`, links followed. Raises OSError and ValueError."""
+    if watch.active is not None:
+        watch.active.states[path] = None
+    return os.stat(path)
+
+
 def exists(path: str) -> bool:
     """Something is there, links followed; a loop or a path that cannot be one is not."""
-    try:
-        os.stat(path)
-    except (OSError, ValueError):
-        return False
-    return True
+    return _ask("type", path) != -1
 
 
 def is_folder(path: str) -> bool:
     """A folder is there, links followed."""
-    try:
-        return stat.S_ISDIR(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
+    return _ask("type", path) == stat.S_IFDIR
 
 
 def is_file(path: str) -> bool:
     """A regular file is there, links followed."""
-    try:
-        return stat.S_ISREG(os.stat(path).st_mode)
-    except (OSError, ValueError):
-        return False
+    return _ask("type", path) == stat.S_IFREG
+
+
+def is_link(path: str) -> bool:
+    """A symbolic link is there, wherever it leads."""
+    return _ask("own-type", path) == stat.S_IFLNK
+
+
+def is_there(path: str) -> bool:
+    """Something is there, were it a link that leads nowhere."""
+    return _ask("own-type", path) != -1
+
+
+def link(path: str) -> str | None:
+    """The text of a symbolic link; None where there is no link."""
+    found = _ask("link", path)
+    return found if isinstance(found, str) else None
+
+
+def real(path: str) -> str:
+    """`path` absolute, all links of it followed as far as there is anything; itself where it cannot be a path."""
+    found = _ask("real", path)
+    return found if isinstance(found, str) else path
+
+
+def mode(path: str) -> int | None:
+    """Permission bits of what stands at `path`, links followed."""
+    found = _ask("mode", path)
+    return found if isinstance(found, int) and found != -1 else None
 
 
 def same(one: str, other: str) -> bool:
     """Both paths lead to the same file or folder."""
-    try:
-        return os.path.samestat(os.stat(one), os.stat(other))
-    except (OSError, ValueError):
-        return False
+    node = _ask("node", one)
+    return node != -1 and node == _ask("node", other)
+
+
+def _ask(question: str, path: str) -> watch.Answer:
+    return watch.QUESTIONS[question](path) if watch.active is None else watch.active.ask(question, path)
 
 
 def unreadable(error: OSError | ValueError) -> Unreadable:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from envdoctor.collect.watch import Variables
 from envdoctor.snapshot import Gap, Target, text
 
 
@@ -25,12 +26,20 @@ class Scene:
     project_named: bool = False
     """The user named the project; else it is the one that `cwd` lies in."""
     deep: bool = False
+    all_libraries: bool = False
+    """Read everything that the machine's loader can find, not only what the target asks for."""
     probe: bool = True
     gaps: list[Gap] = field(default_factory=list)
 
     def gap(self, collector: str, subject: str, reason: str) -> None:
         """Notes that `subject` could not be read."""
         self.gaps.append(Gap(collector=collector, subject=text(subject), reason=reason))
+
+    def variables(self, prefix: str) -> list[tuple[str, str]]:
+        """Variables whose names begin with `prefix`, sorted by name, with their values."""
+        if isinstance(self.environ, Variables):
+            return self.environ.beginning(prefix)
+        return sorted(item for item in self.environ.items() if item[0].startswith(prefix))
 
     @property
     def windows(self) -> bool:

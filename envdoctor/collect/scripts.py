@@ -167,13 +167,13 @@ def place_of(interpreter: str, root: Scene | None = None) -> Place:
     folder = os.path.dirname(interpreter)
     for home in (folder, os.path.dirname(folder)):
         if home and files.is_file(here(f"{home}/pyvenv.cfg")):
-            return Place(home, True, os.path.realpath(here(home)))
+            return Place(home, True, files.real(here(home)))
     above = os.path.dirname(folder)
     if files.is_folder(here(f"{above}/conda-meta")):
-        return Place(above, True, os.path.realpath(here(above)))
+        return Place(above, True, files.real(here(above)))
     if files.is_folder(here(f"{folder}/conda-meta")):
-        return Place(folder, True, os.path.realpath(here(folder)))
-    real = os.path.realpath(here(interpreter))
+        return Place(folder, True, files.real(here(folder)))
+    real = files.real(here(interpreter))
     home = os.path.dirname(real)
     if posixpath.basename(home.replace("\\", "/")).lower() in ("bin", "scripts"):
         home = os.path.dirname(home)
@@ -189,9 +189,8 @@ def _reach(scene: Scene, path: str) -> bool:
         return files.exists(path)
     for _ in range(40):
         here = scene.rooted(path)
-        try:
-            link = os.readlink(here)
-        except (OSError, ValueError):
+        link = files.link(here)
+        if link is None:
             return files.exists(here)
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), link))
     return False
@@ -239,7 +238,7 @@ class _Judge:
         place = place_of(path, self.scene)
         same = files.same(self.scene.rooted(place.prefix), self.scene.prefix) if place.virtual else False
         if not same and not self.venv and not place.virtual and self.real is not None:
-            same = os.path.realpath(self.scene.rooted(path)) == os.path.realpath(self.scene.rooted(self.real))
+            same = files.real(self.scene.rooted(path)) == files.real(self.scene.rooted(self.real))
         return exists, same, place.prefix
 
 
@@ -299,10 +298,8 @@ def _scripts(scene: Scene, judge: _Judge, owners: Mapping[str, str]) -> tuple[Sc
 
 
 def _executable(path: str) -> bool:
-    try:
-        return bool(os.stat(path).st_mode & 0o111)
-    except OSError:
-        return False
+    mode = files.mode(path)
+    return mode is not None and bool(mode & 0o111)
 
 
 def _candidates(scene: Scene, owners: Mapping[str, str]) -> list[str]:
@@ -312,7 +309,7 @@ def _candidates(scene: Scene, owners: Mapping[str, str]) -> list[str]:
         return sorted(p for p in owners if os.path.basename(os.path.dirname(p)) in folders)[:MAX_SCRIPTS]
     paths: list[str] = []
     try:
-        with os.scandir(scene.bin) as entries:
+        with files.entries(scene.bin) as entries:
             for entry in entries:
                 name = entry.name
                 if name.startswith(("activate", "deactivate", "python")) and name in _NOT_SCRIPTS:
@@ -322,8 +319,7 @@ def _candidates(scene: Scene, owners: Mapping[str, str]) -> list[str]:
                         paths.append(entry.path)
                 except OSError:
                     continue
-    except (OSError, ValueError) as error:
-        reason = files.unreadable(error)
+    except files.Unreadable as reason:
         if not reason.missing:
             scene.gap("scripts", scene.bin, str(reason))
         return []

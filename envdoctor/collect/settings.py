@@ -128,16 +128,13 @@ def readable_by_others(path: str) -> bool:
     """Any user of this machine can read the file: its own bits, and those of every folder that leads to it."""
     if os.name == "nt":
         return False
-    try:
-        path = os.path.realpath(path)
-        if not os.stat(path).st_mode & stat.S_IROTH:
-            return False
-        while path != (parent := os.path.dirname(path)):
-            path = parent
-            if not os.stat(path).st_mode & stat.S_IXOTH:
-                return False
-    except (OSError, ValueError):
+    path = files.real(path)
+    if not (files.mode(path) or 0) & stat.S_IROTH:
         return False
+    while path != (parent := os.path.dirname(path)):
+        path = parent
+        if not (files.mode(path) or 0) & stat.S_IXOTH:
+            return False
     return True
 
 
@@ -150,10 +147,7 @@ def expanded(value: str, home: str | None, cwd: str | None) -> str:
 
 def inside(path: str, prefix: str) -> bool:
     """`path` (which need not exist) is the prefix or lies in it, links followed."""
-    try:
-        real, root = os.path.realpath(path), os.path.realpath(prefix)
-    except (OSError, ValueError):
-        return False
+    real, root = files.real(path), files.real(prefix)
     return real == root or real.startswith(root.rstrip(os.sep) + os.sep)
 
 
@@ -235,8 +229,8 @@ def pip_settings(scene: Scene) -> Found:
             problems.append(f"{text(place.path)}: {problem}")
         rows += [(place, *item) for item in items[:MAX_SETTINGS]]
     if not scene.target.foreign:
-        for key, value in sorted(scene.environ.items()):
-            name = key[4:].lower().replace("_", "-") if key.startswith("PIP_") else ""
+        for key, value in scene.variables("PIP_"):
+            name = key[4:].lower().replace("_", "-")
             if name and name not in ("version", "help", "config-file"):
                 rows.append((Place("variable", key), ":env:", name, value, None))
     last: dict[tuple[str, str], int] = {(section, name): number for number, (_, section, name, _, _) in enumerate(rows)}

@@ -95,11 +95,11 @@ def collect(
                     shadows.append(
                         Shadow(name=name, path=text(path), where=folder.where, hides="distribution", distribution=dist.name)
                     )
-    before = {os.path.realpath(p) for p in _pythonpath(scene)}
+    before = {files.real(p) for p in _pythonpath(scene)}
     for site, tree in zip(sites, trees, strict=False):
         if tree is None or not site.active or site.role in ("pythonpath", "stdlib", "pth"):
             continue
-        if os.path.realpath(tree.root) in before:
+        if files.real(tree.root) in before:
             continue  # seen as a folder of PYTHONPATH
         for name in _stdlib_names(tree, stdlib):
             where: Where = "user" if site.role == "user" else "site"
@@ -125,20 +125,20 @@ def _folders(scene: Scene, facts: interpreter.Facts, roots: Sequence[str]) -> li
         return []
     found: list[_Folder] = []
     seen: set[str] = set()
-    own = [os.path.realpath(root) for root in roots if root]
+    own = [files.real(root) for root in roots if root]
     stdlib = facts.stdlib or facts.interpreter.stdlib
-    libraries = [*own, os.path.realpath(stdlib)] if stdlib else own
-    skipped = {os.path.realpath(scene.prefix), os.path.realpath(scene.bin)}
+    libraries = [*own, files.real(stdlib)] if stdlib else own
+    skipped = {files.real(scene.prefix), files.real(scene.bin)}
 
     def add(path: str, where: Where) -> None:
-        real = os.path.realpath(path)
+        real = files.real(path)
         if real in seen or not files.is_folder(real):
             return
         seen.add(real)
         inside = any(real == library or real.startswith(library + os.sep) for library in libraries)
         if where != "pythonpath" and (inside or real in skipped):
             return
-        if stdlib and real == os.path.realpath(stdlib):
+        if stdlib and real == files.real(stdlib):
             return
         found.append(_Folder(path, where))
 
@@ -308,10 +308,10 @@ class _Package(NamedTuple):
 
 
 def _packages(hidden: Iterable[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]) -> list[_Package]:
-    shadowing = {os.path.realpath(os.path.dirname(c.path)) for c in hidden}
+    shadowing = {files.real(os.path.dirname(c.path)) for c in hidden}
     found = []
     for site, tree in zip(sites, trees, strict=False):
-        if tree is None or not site.active or os.path.realpath(tree.root) in shadowing:
+        if tree is None or not site.active or files.real(tree.root) in shadowing:
             continue
         paths = sorted(p for p in tree.files if p.endswith(".py") and p.count("/") <= 1)
         first = [p for p in paths if "/" not in p or p.endswith("/__init__.py")]
@@ -395,7 +395,7 @@ def _hidden_distribution(
     name: str, path: str, folder: _Folder, dists: Sequence[Distribution], sites: Sequence[Site], project: Project | None
 ) -> Distribution | None:
     """The distribution whose module `name` is hidden by `path`; None where it is the project's own or the very same."""
-    real = os.path.realpath(folder.path)
+    real = files.real(folder.path)
     base = _key(os.path.basename(real))
     manifest = any(files.exists(f"{folder.path}/{f}") for f in ("pyproject.toml", "setup.py", "setup.cfg"))
     if folder.where != "pythonpath" and project is not None:
@@ -404,7 +404,7 @@ def _hidden_distribution(
             return None
     for dist in dists:
         site = sites[dist.site].path
-        if os.path.realpath(site) == real or _source_in(dist, real):
+        if files.real(site) == real or _source_in(dist, real):
             return None
         if any(files.same(path, f"{site}/{name}{suffix}") for suffix in ("", ".py")):
             return None
@@ -425,7 +425,7 @@ def _source_in(dist: Distribution, folder: str) -> bool:
     if dist.direct_url is not None and dist.direct_url.url.startswith("file:"):
         places.append(unquote(urlsplit(dist.direct_url.url).path))
     for place in places:
-        real = os.path.realpath(place)
+        real = files.real(place)
         if real == folder or real.startswith(folder + os.sep) or folder.startswith(real + os.sep):
             return True
     return False

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from envdoctor.collect import files as fs
+from envdoctor.collect import watch
 from envdoctor.collect.files import unreadable
 from envdoctor.collect.records import MAX_PATH, NATIVE_SUFFIXES, Recorded, is_native
 
@@ -61,6 +63,8 @@ class Tree:
     """Folders down to which modules were measured; None where all were."""
     absent: dict[str, list[str]] = field(default_factory=dict)
     """Metadata folder to recorded paths that a known folder lacks."""
+    compiled: set[str] = field(default_factory=set)
+    """Folders that have, or by RECORD should have, a ``__pycache__``."""
     _by_top: dict[str, list[str]] = field(default_factory=dict)
 
     def path(self, rel: str) -> str:
@@ -78,6 +82,21 @@ class Tree:
                 self._by_top.setdefault(path.partition("/")[0], []).append(path)
         start = rel + "/"
         return (path for path in self._by_top.get(rel.partition("/")[0], ()) if path.startswith(start))
+
+    def note(self) -> None:
+        """Notes in the watch that is on what the walk depends on: every folder, native files, where links lead.
+
+        Sizes of modules are left out, and a ``__pycache__`` is in instead: it changes when an edited module is next run.
+        """
+        if watch.active is None:
+            return
+        folders = [self.path(rel) if rel else self.root for rel in (*self.known, *(rel for rel, _ in self.problems))]
+        folders += [f"{self.path(rel) if rel else self.root}/__pycache__" for rel in self.compiled]
+        watch.active.states.update(dict.fromkeys(sorted(folders)))
+        watch.active.states.update(dict.fromkeys(map(self.path, self.natives)))
+        for rel in self.links:
+            fs.exists(self.path(rel))
+            fs.real(self.path(rel))
 
 
 def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, deep: bool = False) -> Tree:
@@ -143,6 +162,7 @@ class _Walker:
                     continue  # no listing comes there
                 if folder.endswith("__pycache__"):
                     folder = folder.rpartition("/")[0]
+                    self.tree.compiled.add(folder)
                 while folder and folder not in since:
                     since[folder] = time
                     folder = folder.rpartition("/")[0]
@@ -152,7 +172,10 @@ class _Walker:
         if self.deep or sum(len(rows.paths) for rows in self.recorded.rows.values()) <= MEASURED:
             return 1 << 20
         at = Counter(
-            path.count("/") for rows in self.recorded.rows.values() for path in rows.paths if path.endswith(".py") and path[0] != "."
+            path.count("/")
+            for rows in self.recorded.rows.values()
+            for path in rows.paths
+            if path.endswith(".py") and path[0] != "."
         )
         total = 0
         for depth in sorted(at):
@@ -283,6 +306,7 @@ class _Walker:
         for name in here.difference(known):
             if name == "__pycache__":
                 here.discard(name)
+                self.tree.compiled.add(rel)
                 continue
             below = f"{rel}/{name}"
             if below in self.since:
@@ -409,7 +433,9 @@ class _Walker:
                         tree.top[name] = "file"
                     self._module(prefix + name, name)
                 elif entry.is_dir(follow_symlinks=False):
-                    if name != "__pycache__" and not (self.sources and _unreachable(f"{path}/{name}", name)):
+                    if name == "__pycache__":
+                        tree.compiled.add(rel)
+                    elif not (self.sources and _unreachable(f"{path}/{name}", name)):
                         tree.folders.add(prefix + name)
                         self.stack.append((prefix + name, via_link))
                         if not rel:

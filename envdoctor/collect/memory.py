@@ -1,0 +1,256 @@
+"""Facts of an earlier run, taken over where everything that they came from is as it was.
+
+A part of a run (``recall``) is a function of its inputs, of the variables it read and of what it asked of the file system. All
+of that was noted (``collect.watch``) and stands beside the facts in a file of :class:`~envdoctor.cache.Store`. A later run asks
+the same questions again, most of them one ``stat`` each; only where every answer is the same are the facts taken over.
+
+A file that was read or a folder that was listed is told by its device, inode, mode, size, modification and change time. Times
+are compared for equality, never for order, so a clock that is set back does no harm. What was changed less than :data:`TICK`
+before a part began, or during it, could change again without another time to show for it: such a part is not kept (what git
+calls the racy index).
+
+What a file's content cannot change unseen is decided there, once: sizes of modules that were only measured, not read, are not
+asked again (docs/decisions/006-the-cache.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from envdoctor import __version__
+from envdoctor.cache import Store, Unusable, locate
+from envdoctor.collect import watch
+from envdoctor.collect.scene import Scene
+from envdoctor.collect.watch import Answer, Variables, Watch
+from envdoctor.snapshot import Gap, Interpreter, Snapshot, Target
+
+TICK = 2_000_000_000
+"""Nanoseconds within which two changes can bear one time: FAT's steps; others have 1 s or some milliseconds."""
+MEASURED = 24 * 3600
+"""Seconds for which sizes of modules that were only measured are believed."""
+
+_signature = attrgetter("st_dev", "st_ino", "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns")
+_changed = attrgetter("st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns")
+
+
+class Part(msgspec.Struct, array_like=True):
+    """What is kept of one part of a run."""
+
+    name: str
+    inputs: bytes
+    made: float
+    present: list[str]
+    """Files that were read and folders that were listed."""
+    signatures: bytes
+    """Of ``present``, in that order, as MessagePack."""
+    absent: list[tuple[str, int]]
+    """Those that could not be, with the error number."""
+    asked: list[tuple[str, str, Answer]]
+    variables: dict[str, bytes | None]
+    facts: bytes
+    """A snapshot that has just the fields of this part."""
+    gaps: list[Gap]
+
+    def holds(self, environ: Mapping[str, str], now: float) -> bool:
+        """Every answer is still the same."""
+        if not 0 <= now - self.made < MEASURED:
+            return False
+        if any(watch.content_of(environ, name) != value for name, value in self.variables.items()):
+            return False
+        try:
+            if msgspec.msgpack.encode(list(map(_signature, map(os.stat, self.present)))) != self.signatures:
+                return False
+            return all(_error(path) == error for path, error in self.absent) and all(
+                watch.QUESTIONS[question](path) == answer for question, path, answer in self.asked
+            )
+        except (OSError, ValueError, KeyError, OverflowError):
+            return False
+
+
+class _File(msgspec.Struct, array_like=True):
+    """A file of the store."""
+
+    reader: bytes
+    """What made it; another reader's is not believed."""
+    key: bytes
+    parts: list[Part]
+
+
+class Memory:
+    """The parts of earlier runs on the same target, from the same working directory and project."""
+
+    def __init__(self, store: Store, scene: Scene) -> None:
+        self.store, self.environ = store, scene.environ
+        self.reader = reader()
+        self.key = _digest(
+            [scene.target, scene.prefix, scene.cwd, scene.home, scene.project_root, scene.project_named, scene.probe, *_user()]
+        )
+        self.name = f"{self.key.hex()}.facts"
+        self.parts: dict[str, Part] = {}
+        self.changed = False
+        self.problem: str | None = None
+        """Why nothing could be kept."""
+        self.used: list[str] = []
+        """Parts that were taken over."""
+        self._load()
+        scene.environ = Variables(scene.environ)
+
+    def _load(self) -> None:
+        data = self.store.read(self.name) if self.store.usable() else None
+        if data is None:
+            return
+        try:
+            file = msgspec.msgpack.decode(data, type=_File)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError):
+            return
+        if (file.reader, file.key) == (self.reader, self.key):
+            self.parts = {part.name: part for part in file.parts}
+
+    def recall(
+        self, name: str, scene: Scene, inputs: object, function: Callable[[], dict[str, Any]], whole: Callable[[], bool]
+    ) -> dict[str, Any]:
+        """The snapshot fields that `function` makes: those of the earlier run where they hold, else new ones, which are kept.
+
+        `inputs` is everything that `function` depends on besides the scene and the file system. `whole` says afterwards
+        whether nothing crashed.
+        """
+        try:
+            digest = _digest(inputs)
+        except (TypeError, ValueError, OverflowError):
+            digest = b""
+        known = self.parts.get(name)
+        if known is not None and digest and known.inputs == digest and known.holds(self.environ, time.time()):
+            fields = _decoded(known.facts)
+            if fields is not None:
+                scene.gaps += known.gaps
+                self.used.append(name)
+                return fields
+        seen, before = Watch(), len(scene.gaps)
+        with watch.watching(seen):
+            fields = function()
+        if digest and whole():
+            part = _part(name, digest, seen, fields, scene.gaps[before:])
+            if part is not None:
+                self.parts[name] = part
+                self.changed = True
+        return fields
+
+    def save(self) -> None:
+        """Writes what is new. Never raises: ``problem`` says what hindered it."""
+        if not self.changed:
+            return
+        try:
+            self.store.write(self.name, msgspec.msgpack.encode(_File(self.reader, self.key, list(self.parts.values()))))
+        except Unusable as error:
+            self.problem = str(error)
+
+
+def remember(scene: Scene) -> Memory | None:
+    """The memory for a scene; None for ``--deep``, which reads everything, and where there is no cache folder."""
+    if scene.deep:
+        return None
+    folder = locate(scene.environ, scene.home)
+    return None if folder is None else Memory(Store(folder), scene)
+
+
+def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: list[Gap]) -> Part | None:
+    """What is kept; None where something changes right now, or has a name that cannot be written down."""
+    jump = (time.time_ns() - seen.started) - (time.monotonic_ns() - seen.ticks)
+    if abs(jump) > TICK // 2:
+        return None
+    present: list[str] = []
+    absent: list[tuple[str, int]] = []
+    found: list[os.stat_result] = []
+    for path in seen.states:
+        try:
+            found.append(os.stat(path))
+            present.append(path)
+        except (OSError, ValueError):
+            absent.append((path, _error(path)))
+    if any(map((seen.started - TICK).__lt__, map(_changed, found))):
+        return None
+    if not all(map(os.path.isabs, (*seen.states, *(path for _, path in seen.asked)))):
+        return None
+    try:
+        part = Part(
+            name=name,
+            inputs=inputs,
+            made=seen.started / 1e9,
+            present=present,
+            signatures=msgspec.msgpack.encode(list(map(_signature, found))),
+            absent=absent,
+            asked=[(question, path, answer) for (question, path), answer in seen.asked.items()],
+            variables=seen.variables,
+            facts=msgspec.msgpack.encode(Snapshot(**{**_EMPTY, **fields})),
+            gaps=gaps,
+        )
+        msgspec.msgpack.encode((present, absent, part.asked))
+    except (UnicodeEncodeError, OverflowError):
+        return None
+    return part
+
+
+_EMPTY: dict[str, Any] = {
+    "date": "",
+    "target": Target(prefix="", kind="unknown", chosen_by=""),
+    "interpreter": Interpreter(path=""),
+}
+
+
+def _decoded(facts: bytes) -> dict[str, Any] | None:
+    """The fields that stand in `facts`."""
+    try:
+        snapshot = msgspec.msgpack.decode(facts, type=Snapshot)
+        names = msgspec.msgpack.decode(facts, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError):
+        return None
+    left_out = {*_EMPTY, "schema_version"} - ({"interpreter"} if snapshot.interpreter.path else set())
+    return {name: getattr(snapshot, name) for name in names if name not in left_out}
+
+
+def _digest(value: object) -> bytes:
+    return blake2b(msgspec.msgpack.encode(value, enc_hook=repr), digest_size=16).digest()
+
+
+def _user() -> tuple[object, ...]:
+    """Who reads: what may be read differs."""
+    return (os.geteuid(), sorted(os.getgroups())) if hasattr(os, "geteuid") else ()
+
+
+def _error(path: str) -> int:
+    """The error number with which `path` cannot be reached; 0 where it can."""
+    try:
+        os.stat(path)
+    except OSError as error:
+        return error.errno or 0
+    except ValueError:
+        return -1
+    return 0
+
+
+def reader() -> bytes:
+    """Which program made the facts: version, the state of its own files, Python and libraries that decode them."""
+    state: list[object] = [__version__, sys.version, msgspec.__version__]
+    folders = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in sorted(entries, key=lambda e: e.name):
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.name != "__pycache__":
+                            folders.append(entry.path)
+                    else:
+                        info = entry.stat()
+                        state.append((entry.path, info.st_size, info.st_mtime_ns))
+        except OSError as error:
+            state.append((folder, error.errno))
+    return _digest(state)
