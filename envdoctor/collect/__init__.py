@@ -176,6 +176,11 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             from envdoctor.collect import foreign_libraries
 
             found = run("libraries", lambda: foreign_libraries.add(scene, base, trees, dists.owners), base)
+        from envdoctor.collect import preloads
+
+        known = found
+        before = run("preloads", lambda: preloads.collect(scene, trees, known), preloads.Facts())
+        found = msgspec.structs.replace(known, preloads=before.preloads, imported_modules=before.imported)
         return {name: new for name in base.__struct_fields__ if (new := getattr(found, name)) is not getattr(base, name)}
 
     around = recall("surroundings", _without_limits(base), surroundings)

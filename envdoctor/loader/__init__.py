@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "Loads", "Missing", "Root", "RootKind", "VersionProblem", "load"]
 
-_last: list[tuple[tuple[object, ...], Loads]] = []
+_last: list[tuple[tuple[object, ...], tuple[object, ...], Loads]] = []
 
 
 def load(view: View) -> Loads:
@@ -25,12 +25,21 @@ def load(view: View) -> Loads:
     identical objects then, and are not gone through twice.
     """
     snapshot, machine = view.snapshot, view.machine
-    facts = (snapshot.natives, snapshot.libraries, snapshot.sites, machine, snapshot.shell.library_folders)
-    key = (*facts, snapshot.interpreter.binary, snapshot.interpreter.path, snapshot.target, snapshot.dll_folders)
-    if _last and all(a is b for a, b in zip(_last[0][0], key, strict=True)):
-        return _last[0][1]
+    same = (
+        snapshot.natives,
+        snapshot.libraries,
+        snapshot.sites,
+        snapshot.dll_folders,
+        snapshot.shell.library_folders,
+        snapshot.interpreter.binary,
+        snapshot.target,
+        machine.libraries,
+    )
+    equal = (machine is snapshot.machine, machine.libc, machine.libcs, machine.machine, machine.cpu.level, machine.system)
+    if _last and _last[0][1] == equal and all(a is b for a, b in zip(_last[0][0], same, strict=True)):
+        return _last[0][2]
     found = _load(view)
-    _last[:] = [(key, found)]
+    _last[:] = [(same, equal, found)]
     return found
 
 
