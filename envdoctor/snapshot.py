@@ -157,11 +157,14 @@ class Preload(Fact, frozen=True, kw_only=True):
 
 
 class ImportedModule(Fact, frozen=True, kw_only=True):
-    """How an extension module is reached by import statements of its own distribution; only for modules that do not load."""
+    """How an extension module is reached by import statements of its own distribution, or a library by code that opens it
+    (ctypes, cffi, ``torch.ops``); only for files that do not load."""
 
     site: int
+    path: str = ""
+    """The file, relative to its site folder."""
     module: str
-    """Dotted name."""
+    """Dotted name; of a library the module that opens it, empty where none names it."""
     reached: Literal["import", "module", "guarded", "nothing"]
     """``import``: importing the distribution's top-level package imports it, unguarded. ``module``: another module of the
     distribution imports it, unguarded, at its top. ``guarded``: only in functions or under try. ``nothing``: no statement."""
@@ -1023,6 +1026,7 @@ _OF_SITES = frozenset(
     [
         "distributions",
         "dll_folders",
+        "imported_modules",
         "shared_files",
         "unowned",
         "leftovers",
