@@ -135,6 +135,16 @@ class Remedy:
                     commands.append((*self._pip("install", tool), *flag, *options, *words))
         return tuple(commands)
 
+    def rebuild(self, dist: Distribution) -> tuple[Command, ...]:
+        """Commands that build the very same version from source against what is installed, without build isolation."""
+        tool = self.tool(dist)
+        if tool in ("conda", "mamba", "micromamba", "pixi", "apt"):
+            return self.reinstall(dist)
+        words = ("--no-deps", "--no-build-isolation", "--no-binary", dist.name, pinned(dist))
+        if tool == "uv":
+            return ((*self._pip("install", tool), "--reinstall", "--no-cache", *words),)
+        return ((*self._pip("install", tool), "--force-reinstall", "--no-cache-dir", *words),)
+
     def uninstall(self, *dists: Distribution) -> tuple[Command, ...]:
         """Commands that remove these distributions by the tool that put them there."""
         by_tool: dict[Tool, list[Distribution]] = {}

@@ -1,0 +1,1 @@
+"""LIB: shared libraries, symbols and ABIs, by what the dynamic loader would do."""
