@@ -16,7 +16,7 @@ from envdoctor import __version__
 from envdoctor.collect.records import Recorded
 from envdoctor.collect.records import read as read_records
 from envdoctor.collect.scene import Scene
-from envdoctor.collect.tree import Tree, walk
+from envdoctor.collect.tree import Outline, Tree, walk
 from envdoctor.collect.watch import watching
 from envdoctor.report import Check
 from envdoctor.snapshot import Entry, Installers, Interpreter, Limits, Machine, NativeFile, Shell, Site, Snapshot, text
@@ -152,8 +152,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
 
     def surroundings() -> dict[str, Any]:
         """What stands around the target: the folders that Python starts in, settings of installers."""
-        with watching(None):
-            trees = read.trees
+        trees = [read.outline(index, site) for index, site in enumerate(base.sites)]
         return {
             "installers": run(
                 "installers",
@@ -176,9 +175,15 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             from envdoctor.collect import foreign_libraries
 
             found = run("libraries", lambda: foreign_libraries.add(scene, base, trees, dists.owners), base)
-        from envdoctor.collect import preloads
+        from envdoctor.collect import numpy_modules, preloads, symbols
+        from envdoctor.view import View
 
-        known = found
+        view = View(found)
+        known = msgspec.structs.replace(
+            found,
+            numpy_modules=run("numpy", lambda: numpy_modules.collect(scene, view, trees), ()),
+            unresolved_symbols=run("symbols", lambda: symbols.collect(scene, view, trees), ()),
+        )
         before = run("preloads", lambda: preloads.collect(scene, trees, known), preloads.Facts())
         found = msgspec.structs.replace(known, preloads=before.preloads, imported_modules=before.imported)
         return {name: new for name in base.__struct_fields__ if (new := getattr(found, name)) is not getattr(base, name)}
@@ -228,6 +233,15 @@ class _Read:
         both = zip(self.sites, self.recorded, strict=True)
         nothing: list[Tree | None] = [None] * len(self.sites)
         return self.run("tree", lambda: [_tree(self.scene, site, rows) for site, rows in both], nothing)
+
+    def outline(self, index: int, site: Site) -> Outline | None:
+        """A folder for collectors that ask little of it; `site` has its entries."""
+
+        def tree() -> Tree | None:
+            with watching(None):
+                return self.trees[index]
+
+        return Outline(site, _raw(self.scene, site), tree) if _walked(site) else None
 
     @cached_property
     def conda(self) -> conda.Facts:

@@ -56,7 +56,7 @@ def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts
     """Facts about the needs that no search finds and the modules that fail. `snapshot` has all that the loader asks for."""
     view = View(snapshot)
     loads = view.loads
-    if not loads.missing and not loads.version_problems and not loads.missing_of_orphans:
+    if not (loads.missing or loads.version_problems or snapshot.unresolved_symbols or loads.missing_of_orphans):
         return Facts()
     work = _Work(scene, trees, view)
     preloads = tuple(sorted(set(work.preloads()), key=lambda p: (p.distribution, p.library, p.provider)))[:MAX_FACTS]
@@ -65,6 +65,11 @@ def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts
     failing = {path: needs[0].root for path, needs in (*process.failing.items(), *process.failing_orphans.items())}
     for problem in loads.version_problems:
         failing.setdefault(problem.root.path, problem.root)
+    short = {(fact.folder, fact.path) for fact in snapshot.unresolved_symbols}
+    if short:
+        for root in (*loads.roots, *loads.orphans):
+            if any((item.file.folder, item.file.path) in short for item in loads.scope(root)):
+                failing.setdefault(root.path, root)
     reached = work.reached([root for root in failing.values() if root.kind != "stdlib"])
     return Facts(preloads, tuple(sorted(reached, key=lambda m: (m.site, m.path, m.module)))[: 4 * MAX_FACTS])
 
