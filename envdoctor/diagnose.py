@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from envdoctor import __version__, causes
@@ -89,10 +89,12 @@ def judge(
     checks: Iterable[Check] = (),
     notes: Iterable[str] = (),
     timings: Mapping[str, float] | None = None,
+    known: MutableMapping[str, tuple[tuple[Finding, ...], Check]] | None = None,
 ) -> Report:
     """The report on `snapshot`: every selected rule is asked, causes are linked, ignores applied. No IO.
 
     `machine` judges for another computer than the snapshot's own. `checks` are those of the collectors that crashed.
+    `known` is what rules said of these very facts before: those are not asked again, and what the others say is added.
     `ignores` that match nothing or have expired (by the snapshot's date) come back as notes.
     """
     selection = selection or Selection.of()
@@ -102,7 +104,7 @@ def judge(
     outcomes: list[Check] = list(checks)
     codes = selection.codes()
     for code in codes:
-        found, check = _ask(code, view)
+        found, check = _ask(code, view, known)
         findings += found
         outcomes.append(check)
     findings = causes.link(_unique(findings))
@@ -121,15 +123,23 @@ def judge(
     )
 
 
-def _ask(code: str, view: View) -> tuple[list[Finding], Check]:
+def _ask(
+    code: str, view: View, known: MutableMapping[str, tuple[tuple[Finding, ...], Check]] | None
+) -> tuple[tuple[Finding, ...], Check]:
     """One rule's findings and what came of it. The second of the two places with a broad except."""
+    if known is not None and code in known:
+        return known[code]
+    rule = load(code)
     try:
-        found = list(load(code).check(view))
+        found = tuple(rule.check(view))
+        answer = found, Check(code, "found" if found else "clean")
     except Skip as skip:
-        return [], Check(code, "skipped", str(skip))
+        answer = (), Check(code, "skipped", str(skip))
     except Exception as error:  # noqa: BLE001 - a rule that crashes spoils no other
-        return [], Check(code, "crashed", text(f"{type(error).__name__}: {error}")[:300])
-    return found, Check(code, "found" if found else "clean")
+        return (), Check(code, "crashed", text(f"{type(error).__name__}: {error}")[:300])
+    if known is not None and not rule.rule.live:
+        known[code] = answer
+    return answer
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

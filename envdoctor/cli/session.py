@@ -57,8 +57,8 @@ class Session:
         }
         return Selection.of(self.value("select"), self.value("ignore"), self.value("extend_select"), origins=origins)
 
-    def observe(self) -> Collected:
-        """The facts about the target. Raises TargetError."""
+    def observe(self, *, all_libraries: bool = False) -> Collected:
+        """The facts about the target; with `all_libraries` those of everything on the machine. Raises TargetError."""
         from envdoctor.cli.progress import Progress
         from envdoctor.diagnose import Request, observe
 
@@ -71,6 +71,7 @@ class Session:
             project=self.project,
             deep=bool(self.value("deep")),
             use_cache=not self.value("no_cache"),
+            all_libraries=all_libraries,
         )
         with Progress("envdoctor: reading the environment", quiet=self.verbosity < 0):
             return observe(request)
@@ -99,6 +100,8 @@ class Session:
         standing, expired = live(self.settings.ignores, date.today())
         fail_on: FailOn = self.value("fail_on") or "error"
         collected = self.facts()
+        memory = collected.memory
+        known = memory.answers(collected.snapshot, machine) if memory is not None else None
         report = judge(
             collected.snapshot,
             selection,
@@ -108,7 +111,10 @@ class Session:
             checks=collected.checks,
             notes=(*notes, *expired),
             timings=collected.timings,
+            known=known,
         )
+        if memory is not None and known is not None:
+            memory.keep(known)
         changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))

@@ -13,7 +13,7 @@ from envdoctor.snapshot import Distribution, Installers, Interpreter, PipState, 
 
 if TYPE_CHECKING:
     from envdoctor.collect import interpreter
-    from envdoctor.collect.tree import Tree
+    from envdoctor.collect.tree import Outline
 
 ESSENTIAL = ("pip/__init__.py", "pip/__main__.py")
 """Files without which ``python -m pip`` does not start, in every pip since 1.5."""
@@ -27,7 +27,7 @@ def collect(
     scene: Scene,
     facts: interpreter.Facts,
     sites: Sequence[Site],
-    trees: Sequence[Tree | None],
+    trees: Sequence[Outline | None],
     distributions: Sequence[Distribution],
     project: Project | None,
 ) -> Installers:
@@ -50,7 +50,7 @@ def pip_state(
     scene: Scene,
     interpreter: Interpreter,
     sites: Sequence[Site],
-    trees: Sequence[Tree | None],
+    trees: Sequence[Outline | None],
     distributions: Sequence[Distribution],
 ) -> PipState:
     """The pip that ``python -m pip`` is meant to start: the target's own, else its base's where that is visible."""
@@ -97,7 +97,7 @@ def _numbers(version: str | None) -> tuple[int, ...]:
 
 
 def lacking(
-    tree: Tree, version: str | None, interpreter: Interpreter, trees: Sequence[Tree | None], sites: Sequence[Site]
+    tree: Outline, version: str | None, interpreter: Interpreter, trees: Sequence[Outline | None], sites: Sequence[Site]
 ) -> list[str]:
     """Parts of the standard library that this pip imports when it starts and that this Python has no longer.
 
@@ -121,7 +121,7 @@ def lacking(
     return lacks
 
 
-def _matches(tree: Tree, rel: str, pattern: re.Pattern[bytes]) -> bool:
+def _matches(tree: Outline, rel: str, pattern: re.Pattern[bytes]) -> bool:
     if rel not in tree.files:
         return False
     try:
@@ -130,7 +130,7 @@ def _matches(tree: Tree, rel: str, pattern: re.Pattern[bytes]) -> bool:
         return False
 
 
-def _shadow(scene: Scene, own: int, sites: Sequence[Site], trees: Sequence[Tree | None]) -> str | None:
+def _shadow(scene: Scene, own: int, sites: Sequence[Site], trees: Sequence[Outline | None]) -> str | None:
     """The file that ``import pip`` finds before the target's pip: in the working directory, PYTHONPATH or a .pth folder.
 
     The user site before a system interpreter's own is how pip upgrades itself there, and fine.

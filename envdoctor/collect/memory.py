@@ -24,19 +24,24 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
+import packaging
 
 from envdoctor import __version__
 from envdoctor.cache import Store, Unusable, locate
 from envdoctor.collect import watch
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.watch import Answer, Variables, Watch
-from envdoctor.snapshot import Gap, Interpreter, Snapshot, Target
+from envdoctor.finding import Finding
+from envdoctor.report import Check
+from envdoctor.snapshot import Gap, Interpreter, Limits, Machine, Snapshot, Target
 
 TICK = 2_000_000_000
 """Nanoseconds within which two changes can bear one time: FAT's steps; others have 1 s or some milliseconds."""
 MEASURED = 24 * 3600
 """Seconds for which sizes of modules that were only measured are believed."""
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError)
+"""What decoding a damaged or forged file can raise."""
 _signature = attrgetter("st_dev", "st_ino", "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns")
 _changed = attrgetter("st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns")
 
@@ -84,6 +89,24 @@ class _File(msgspec.Struct, array_like=True):
     parts: list[Part]
 
 
+class Answers(dict[str, tuple[tuple[Finding, ...], Check]]):
+    """What rules said of one snapshot, by code."""
+
+    def __init__(self, identity: bytes) -> None:
+        super().__init__()
+        self.identity = identity
+        self.known = 0
+        """Number of those that an earlier run gave."""
+
+
+class _Answers(msgspec.Struct, array_like=True):
+    """A file of the store."""
+
+    reader: bytes
+    identity: bytes
+    answers: dict[str, tuple[tuple[Finding, ...], Check]]
+
+
 class Memory:
     """The parts of earlier runs on the same target, from the same working directory and project."""
 
@@ -109,7 +132,7 @@ class Memory:
             return
         try:
             file = msgspec.msgpack.decode(data, type=_File)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError):
+        except _UNREADABLE:
             return
         if (file.reader, file.key) == (self.reader, self.key):
             self.parts = {part.name: part for part in file.parts}
@@ -151,6 +174,34 @@ class Memory:
             self.store.write(self.name, msgspec.msgpack.encode(_File(self.reader, self.key, list(self.parts.values()))))
         except Unusable as error:
             self.problem = str(error)
+
+    def answers(self, snapshot: Snapshot, machine: Machine | None) -> Answers:
+        """What rules said in an earlier run of these very facts, for that machine. Limits of the machine are not compared."""
+        found = Answers(_digest([_without_limits(snapshot.machine), machine and _without_limits(machine), _rest(snapshot)]))
+        data = self.store.read(self._findings) if self.store.usable() else None
+        if data is not None:
+            try:
+                file = msgspec.msgpack.decode(data, type=_Answers)
+            except _UNREADABLE:
+                return found
+            if (file.reader, file.identity) == (self.reader, found.identity):
+                found.update(file.answers)
+                found.known = len(found)
+        return found
+
+    def keep(self, answers: Answers) -> None:
+        """Writes what rules said, where there is more than was known. Never raises."""
+        if len(answers) == answers.known or self.problem is not None:
+            return
+        try:
+            data = msgspec.msgpack.encode(_Answers(self.reader, answers.identity, dict(answers)))
+            self.store.write(self._findings, data)
+        except Unusable as error:
+            self.problem = str(error)
+
+    @property
+    def _findings(self) -> str:
+        return f"{self.key.hex()}.findings"
 
 
 def remember(scene: Scene) -> Memory | None:
@@ -210,10 +261,19 @@ def _decoded(facts: bytes) -> dict[str, Any] | None:
     try:
         snapshot = msgspec.msgpack.decode(facts, type=Snapshot)
         names = msgspec.msgpack.decode(facts, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError):
+    except _UNREADABLE:
         return None
     left_out = {*_EMPTY, "schema_version"} - ({"interpreter"} if snapshot.interpreter.path else set())
     return {name: getattr(snapshot, name) for name in names if name not in left_out}
+
+
+def _without_limits(machine: Machine) -> Machine:
+    """`machine` without what changes from minute to minute; rules that judge that are asked anew (``Rule.live``)."""
+    return msgspec.structs.replace(machine, limits=Limits())
+
+
+def _rest(snapshot: Snapshot) -> Snapshot:
+    return msgspec.structs.replace(snapshot, machine=Machine())
 
 
 def _digest(value: object) -> bytes:
@@ -238,7 +298,7 @@ def _error(path: str) -> int:
 
 def reader() -> bytes:
     """Which program made the facts: version, the state of its own files, Python and libraries that decode them."""
-    state: list[object] = [__version__, sys.version, msgspec.__version__]
+    state: list[object] = [__version__, sys.version, msgspec.__version__, packaging.__version__]
     folders = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
     while folders:
         folder = folders.pop()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
-from envdoctor.collect.tree import Tree
+from envdoctor.collect.tree import Outline
 from envdoctor.snapshot import Distribution, Project, Shadow, Site, text
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def collect(
     scene: Scene,
     facts: interpreter.Facts,
     sites: Sequence[Site],
-    trees: Sequence[Tree | None],
+    trees: Sequence[Outline | None],
     distributions: Sequence[Distribution],
     project: Project | None,
 ) -> tuple[Shadow, ...]:
@@ -205,7 +205,7 @@ def _has_file(stdlib: str | None, name: str) -> bool:
     return False
 
 
-def _stdlib_names(tree: Tree, stdlib: frozenset[str]) -> list[str]:
+def _stdlib_names(tree: Outline, stdlib: frozenset[str]) -> list[str]:
     """Names of the standard library at the top of a site folder; behind it on sys.path, so never imported."""
     found = set()
     for name, kind in tree.top.items():
@@ -216,12 +216,12 @@ def _stdlib_names(tree: Tree, stdlib: frozenset[str]) -> list[str]:
     return sorted(n for n in found if n not in ("test", "sitecustomize", "usercustomize") and not n.startswith("_"))
 
 
-def _file_of(tree: Tree, name: str) -> str:
+def _file_of(tree: Outline, name: str) -> str:
     return f"{name}.py" if f"{name}.py" in tree.files else name
 
 
 def _with_importers(
-    facts: interpreter.Facts, hidden: Sequence[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]
+    facts: interpreter.Facts, hidden: Sequence[_Candidate], sites: Sequence[Site], trees: Sequence[Outline | None]
 ) -> list[Shadow]:
     """The candidates with what imports the module that each hides: standard modules, then installed packages."""
     stdlib = facts.stdlib or facts.interpreter.stdlib
@@ -307,7 +307,7 @@ class _Package(NamedTuple):
     second: list[str]
 
 
-def _packages(hidden: Iterable[_Candidate], sites: Sequence[Site], trees: Sequence[Tree | None]) -> list[_Package]:
+def _packages(hidden: Iterable[_Candidate], sites: Sequence[Site], trees: Sequence[Outline | None]) -> list[_Package]:
     shadowing = {files.real(os.path.dirname(c.path)) for c in hidden}
     found = []
     for site, tree in zip(sites, trees, strict=False):

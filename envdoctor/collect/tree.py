@@ -10,13 +10,17 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from envdoctor.collect import files as fs
 from envdoctor.collect import watch
 from envdoctor.collect.files import unreadable
 from envdoctor.collect.records import MAX_PATH, NATIVE_SUFFIXES, Recorded, is_native
+
+if TYPE_CHECKING:
+    from envdoctor.snapshot import Site
 
 MAX_FILES = 3_000_000
 """Files after which a walk stops; no real environment comes near."""
@@ -108,7 +112,39 @@ def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, 
     """
     walker = _Walker(root, recorded or Recorded(), sources, deep)
     walker.run()
+    walker.tree.note()
     return walker.tree
+
+
+class Outline:
+    """As much of a walked folder as can be asked without walking it: for collectors that ask little, most of it at the top."""
+
+    def __init__(self, site: Site, root: str, tree: Callable[[], Tree | None]) -> None:
+        self.root = root
+        self.top: dict[str, str] = {entry.name: entry.type for entry in site.entries}
+        """Top-level names, as text, with their type."""
+        self._tree = tree
+
+    @property
+    def files(self) -> Outline:
+        """The files, by relative path."""
+        return self
+
+    def __contains__(self, path: object) -> bool:
+        return fs.is_file(self.path(str(path)))
+
+    def __iter__(self) -> Iterator[str]:
+        """All files: walks the folder."""
+        tree = self._tree()
+        return iter(tree.files if tree is not None else ())
+
+    def path(self, rel: str) -> str:
+        """Absolute path of a relative one."""
+        return f"{self.root}/{rel}"
+
+    def has_package(self, rel: str) -> bool:
+        """As of :class:`Tree`."""
+        return f"{rel}/__init__.py" in self or f"{rel}/__init__.pyc" in self
 
 
 class _Walker:

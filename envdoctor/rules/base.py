@@ -30,6 +30,8 @@ class Rule(NamedTuple):
     reads: tuple[str, ...] = ()
     deep: bool = False
     """Finds more with ``--deep``."""
+    live: bool = False
+    """Judges what changes from minute to minute (``machine.limits``), so that no earlier answer is taken over."""
 
     def finding(
         self,
