@@ -499,6 +499,8 @@ class _Site:
             return True  # where scripts and headers stood in the wheel; uv moves them and keeps some wheels' own rows
         if path.endswith(".py") and path + "c" in files:
             return True  # an image without sources: the compiled module stands in its place
+        if (path in self.tree.broken or path in self.tree.special) and _is_module_row(path):
+            return False  # a link that leads nowhere, a FIFO: no import can read it
         absolute = _absolute(self.tree.root, path)
         if path.startswith(("..", "/")) or "\\" in path or path[1:3] in (":/", ":\\"):
             relative = self._relative(absolute)

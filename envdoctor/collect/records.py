@@ -55,7 +55,7 @@ class Recorded:
     where: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Folder (relative, '' for the site folder) to the metadata folders that record something in it."""
     sure: set[str] = field(default_factory=set)
-    """Paths of ``untouched`` RECORDs that lie below the site folder and are spelled as a walk spells them; compiled modules aside."""
+    """Paths of ``untouched`` RECORDs that lie below the site folder and are spelled as a walk spells them; no compiled ones."""
     others: set[str] = field(default_factory=set)
     """The same of all other RECORDs."""
     twice: dict[str, list[str]] = field(default_factory=dict)
@@ -175,14 +175,17 @@ def _some_odd(folders: set[str]) -> bool:
 
 
 def _of_nobody(paths: list[str], malformed: list[str]) -> set[str]:
-    """Notes rows like ``/name`` as malformed: the root of the file system belongs to no distribution. The folder '' if only they stand there."""
+    """Notes rows like ``/name`` as malformed: the root of the file system belongs to no distribution.
+
+    The folder '' where only they stand in it.
+    """
     wrong = {path for path in paths if path[0] == "/" and "/" not in path[1:]}
     malformed += sorted(path[:200] for path in wrong)
     return {""} if wrong and not any("/" not in path for path in paths) else set()
 
 
 def _written(info: str) -> int:
-    """When an installer wrote the RECORD of that metadata folder, in nanoseconds; 0 unless it is plain that nobody touched it since.
+    """When an installer wrote the RECORD of that metadata folder, in nanoseconds; 0 unless plainly nobody touched it since.
 
     pip and uv write INSTALLER and RECORD last, one right after the other. A RECORD that was edited is later than its INSTALLER,
     one that was copied with its times has changed (ctime) later than it was written (mtime).
