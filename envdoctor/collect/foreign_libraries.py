@@ -126,6 +126,7 @@ class _Search:
         if self._outside(path):
             return
         folder, _, name = path.rpartition("/")
+        folder = self._cased(folder)
         real = self._listing(folder).get(name.lower() if self.windows else name)
         if real is not None:
             self._read(f"{folder}/{real}")
@@ -181,7 +182,7 @@ class _Search:
         known = self.listings.get(folder)
         if known is None:
             try:
-                names: Iterable[str] = files.names(self._here(self._cased(folder)))
+                names: Iterable[str] = files.names(self._here(folder))
             except files.Unreadable:
                 names = ()
             known = self.listings[folder] = {name.lower() if self.windows else name: name for name in names}

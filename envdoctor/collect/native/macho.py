@@ -30,7 +30,9 @@ _MAX_SYMBOLS: Final = 1 << 18
 _MAX_TRIE: Final = 16 << 20
 _MAX_NODES: Final = 1 << 18
 _MAX_NAME: Final = 1 << 14
-_MAX_STRINGS: Final = 16 << 20
+_MAX_NAMES: Final = 64 << 20
+"""Bytes of all names of one table together; libtorch's are 20 MiB."""
+_MAX_STRINGS: Final = 64 << 20
 
 _CPUS: Final = {
     7: "i386",
@@ -63,7 +65,7 @@ _USE_MARKER: Final = 0x1A741800
 """In place of a time stamp: a ``dylib_use_command``, whose flags say how the library is used."""
 _USE_WEAK, _USE_REEXPORT, _USE_DELAYED = 1, 2, 8
 _ID, _RPATH, _BUILD_VERSION, _SYMTAB, _SEGMENT, _SEGMENT_64 = 0x0D, 0x8000001C, 0x32, 0x02, 0x01, 0x19
-_DYLD_INFO, _DYLD_INFO_ONLY, _EXPORTS_TRIE = 0x22, 0x80000022, 0x80000033
+_DYSYMTAB, _DYLD_INFO, _DYLD_INFO_ONLY, _EXPORTS_TRIE = 0x0B, 0x22, 0x80000022, 0x80000033
 _TWO_LEVEL: Final = 0x80
 _SELF, _MAIN_PROGRAM, _ANYWHERE = 0, 255, 254
 """Library ordinals of ``n_desc`` that name no library: the file itself, the main program, whatever is loaded."""
@@ -78,6 +80,8 @@ class Part(NamedTuple):
     base: int
     symtab: tuple[int, int, int, int] | None
     """(offset of the table, count, offset of the strings, their size), relative to the file's start."""
+    external: tuple[tuple[int, int], tuple[int, int]] | None = None
+    """(first entry, count) of the defined and of the undefined external symbols in the table, where it is sorted so."""
     trie: tuple[int, int] = (0, 0)
     """(offset, size) of the export trie, relative to the file's start."""
     libraries: tuple[str, ...] = ()
@@ -152,6 +156,7 @@ class MachO(Window):
         rpaths: list[str] = []
         identity = platform = minimum = None
         symtab: tuple[int, int, int, int] | None = None
+        external: tuple[tuple[int, int], tuple[int, int]] | None = None
         trie = (0, 0)
         end = 0
         at = 0
@@ -192,6 +197,9 @@ class MachO(Window):
             elif command == _SYMTAB and step >= 24:
                 offset, symbols, strings, strings_size = struct.unpack_from(endian + "IIII", commands, at + 8)
                 symtab = (base + offset, symbols, base + strings, strings_size)
+            elif command == _DYSYMTAB and step >= 80:
+                first, defined, after, undefined = struct.unpack_from(endian + "IIII", commands, at + 16)
+                external = (first, defined), (after, undefined)
             elif command in (_DYLD_INFO, _DYLD_INFO_ONLY) and step >= 48:
                 offset, filled = struct.unpack_from(endian + "II", commands, at + 40)
                 trie = (base + offset, filled)
@@ -228,6 +236,7 @@ class MachO(Window):
             problem,
             base,
             symtab,
+            external,
             trie,
             tuple(libraries),
             bool(flags & _TWO_LEVEL),
@@ -238,7 +247,7 @@ class MachO(Window):
         """(strong undefined, defined) external symbols of a slice, without their leading underscore."""
         undefined: set[bytes] = set()
         defined = set(self.exported(part))
-        for word, type_, description, value in self._table(part):
+        for word, type_, description, value in self._table(part, defined=True, undefined=True):
             if type_ & 0x0E:
                 defined.add(word)
             elif value == 0 and not description & 0x40:
@@ -251,27 +260,37 @@ class MachO(Window):
         Those that any library, the main program or the file itself may define are left out.
         """
         found: dict[str, set[bytes]] = {}
-        for word, type_, description, value in self._table(part) if part.two_level else ():
+        for word, type_, description, value in self._table(part, undefined=True) if part.two_level else ():
             number = description >> 8 & 255
             strong = not type_ & 0x0E and value == 0 and not description & 0x40
             if strong and number not in (_SELF, _MAIN_PROGRAM, _ANYWHERE) and number <= len(part.libraries):
                 found.setdefault(part.libraries[number - 1], set()).add(word)
         return found
 
-    def _table(self, part: Part) -> Iterator[tuple[bytes, int, int, int]]:
-        """(name without its leading underscore, type, description, value) of the external symbols in the symbol table."""
+    def _table(self, part: Part, *, defined: bool = False, undefined: bool = False) -> Iterator[tuple[bytes, int, int, int]]:
+        """(name without its leading underscore, type, description, value) of external symbols in the symbol table; at least
+        those that are asked for."""
         if part.symtab is None:
             return
         offset, count, strings_at, strings_size = part.symtab
         endian = "<" if part.slice.little_endian else ">"
         entry = struct.Struct(endian + ("IBBHQ" if part.slice.bits == 64 else "IBBHI"))
-        raw = self.at(offset, min(count, _MAX_SYMBOLS) * entry.size)
+        ranges: tuple[tuple[int, int], ...] = ((0, count),)
+        if part.external is not None:
+            ranges = part.external[0 if defined else 1 : 2 if undefined else 1]
         strings = self.at(strings_at, min(strings_size, _MAX_STRINGS))
-        for name, type_, _, description, value in entry.iter_unpack(raw[: len(raw) - len(raw) % entry.size]):
-            if type_ & 0xE0 or not type_ & 1 or name >= len(strings):
-                continue
-            end = strings.find(b"\0", name, name + _MAX_NAME)
-            yield strings[name : max(end, name)].removeprefix(b"_"), type_, description, value
+        left = _MAX_NAMES
+        for first, number in ranges:
+            number = min(number, count - first, _MAX_SYMBOLS)
+            raw = self.at(offset + first * entry.size, number * entry.size)
+            for name, type_, _, description, value in entry.iter_unpack(raw[: len(raw) - len(raw) % entry.size]):
+                if type_ & 0xE0 or not type_ & 1 or name >= len(strings):
+                    continue
+                end = strings.find(b"\0", name, name + _MAX_NAME)
+                left -= end - name
+                if left < 0:
+                    return
+                yield strings[name : max(end, name)].removeprefix(b"_"), type_, description, value
 
     def exported(self, part: Part) -> Iterator[bytes]:
         """Names in the export trie of a slice, without their leading underscore."""
@@ -279,7 +298,8 @@ class MachO(Window):
         trie = self.at(offset, min(size, _MAX_TRIE))
         waiting = [(0, b"")]
         seen = {0}
-        while waiting and len(seen) <= _MAX_NODES:
+        left = _MAX_NAMES
+        while waiting and len(seen) <= _MAX_NODES and left > 0:
             at, prefix = waiting.pop()
             if at >= len(trie):
                 continue
@@ -297,6 +317,7 @@ class MachO(Window):
                 child, at = _uleb(trie, end + 1)
                 if child not in seen and len(prefix) + len(edge) < _MAX_NAME:
                     seen.add(child)
+                    left -= len(prefix) + len(edge)
                     waiting.append((child, prefix + edge))
 
     def exports(self, name: bytes) -> bool:
@@ -304,7 +325,7 @@ class MachO(Window):
         for part in self.parts[:1]:
             if part.trie[1]:
                 return self._in_trie(part, b"_" + name)
-            return any(word == name and type_ & 0x0E for word, type_, _, _ in self._table(part))
+            return any(word == name and type_ & 0x0E for word, type_, _, _ in self._table(part, defined=True))
         return False
 
     def _in_trie(self, part: Part, name: bytes) -> bool:

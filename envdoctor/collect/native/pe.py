@@ -34,6 +34,8 @@ _MAX_EXPORTS: Final = 1 << 16
 _MAX_THUNKS: Final = 1 << 14
 _MAX_FORWARDS: Final = 64
 _MAX_NAME: Final = 4096
+_MAX_NAMES: Final = 64 << 20
+"""Bytes of all names of one table together."""
 
 
 class Pe(Window):
@@ -53,7 +55,7 @@ class Pe(Window):
         self.imported: list[tuple[str, int]] = []
         """(name of a DLL, address of the table of what is imported from it), delay-loaded ones left out."""
         self.managed = False
-        self._near = (-1, b"")
+        self._near = self._names = (-1, b"")
         self._parse()
 
     def offset(self, address: int) -> int:
@@ -202,12 +204,17 @@ class Pe(Window):
         first, size = self.export_directory
         directory = self.at(self.offset(first), min(size, 8 << 20))
         found = set()
+        left = _MAX_NAMES
         for (address,) in struct.iter_unpack("<I", table[: len(table) & ~3]):
             at = address - first
             if 0 <= at < len(directory):
-                found.add(directory[at : max(at, directory.find(b"\0", at, at + _MAX_NAME))])
+                word = directory[at : max(at, directory.find(b"\0", at, at + _MAX_NAME))]
             else:
-                found.add(self.at(self.offset(address), _MAX_NAME).split(b"\0", 1)[0])
+                word = self.at(self.offset(address), _MAX_NAME).split(b"\0", 1)[0]
+            left -= len(word)
+            if left < 0:
+                break
+            found.add(word)
         found.discard(b"")
         return found
 
@@ -216,16 +223,27 @@ class Pe(Window):
         width, form = (8, "<Q") if self.wide else (4, "<I")
         by_number = 1 << (8 * width - 1)
         found: dict[str, set[bytes]] = {}
+        left = _MAX_THUNKS
         for library, thunks in self.imported:
-            raw = self.at(self.offset(thunks), _MAX_THUNKS * width)
+            raw = self.at(self.offset(thunks), left * width)
             words = found.setdefault(library, set())
             for (address,) in struct.iter_unpack(form, raw[: len(raw) - len(raw) % width]):
                 if not address:
                     break
+                left -= 1
                 if not address & by_number:
-                    words.add(self.at(self.offset(address & 0x7FFFFFFF) + 2, _MAX_NAME).split(b"\0", 1)[0])
+                    words.add(self._name(self.offset(address & 0x7FFFFFFF) + 2))
             words.discard(b"")
         return found
+
+    def _name(self, offset: int) -> bytes:
+        """The name at `offset`; names lie together: one read serves many."""
+        start, chunk = self._names
+        end = chunk.find(b"\0", offset - start) if start <= offset < start + len(chunk) else -1
+        if end < 0:
+            start, chunk = self._names = offset, self.at(offset, 1 << 16)
+            end = chunk.find(b"\0", 0, _MAX_NAME)
+        return chunk[offset - start : max(end, offset - start)]
 
 
 def _distinct(words: Iterable[str]) -> tuple[str, ...]:
