@@ -32,6 +32,16 @@ def shares_one(cause: Finding, effect: Finding) -> bool:
     return not _all(cause).isdisjoint(_all(effect))
 
 
+def same_file(cause: Finding, effect: Finding) -> bool:
+    """Some file is a subject of both."""
+    return not _files(cause).isdisjoint(_files(effect))
+
+
+def stops_python(cause: Finding, _effect: Finding) -> bool:
+    """The cause is about the interpreter's own files, not a module of its standard library."""
+    return not any("lib-dynload/" in name for name in _files(cause))
+
+
 def always(_cause: Finding, _effect: Finding) -> bool:
     """The cause is about the whole environment."""
     return True
@@ -61,10 +71,23 @@ LINKS: tuple[Link, ...] = (
     Link("PKG008", ("PKG007", "PKG006"), shares_one),
     Link("ARC003", ("ARC002", "ARC004", "ARC008"), shares_one),
     Link("PKG006", ("PKG012", "PKG013", "PIP001"), same_distribution),
+    Link("LIB006", ("LIB001", "LIB008"), shares_one),
+    Link("ARC002", ("LIB001", "LIB008"), shares_one),
+    Link("ARC003", ("LIB001", "LIB002"), shares_one),
+    Link("ARC008", ("LIB002",), shares_one),
+    Link("PTH004", ("LIB002",), shares_one),
+    Link("PKG006", ("LIB001", "LIB008"), shares_one),
+    Link("PKG014", ("LIB001", "LIB008"), names_it),
+    Link("PKG001", ("LIB001", "LIB008"), names_it),
+    Link("PKG002", ("LIB001",), names_it),
+    Link("LIB009", ("INT009",), same_file),
+    Link("LIB009", ("INT002",), stops_python),
     Link("PKG002", ("PKG013",), names_it),
     Link("PKG010", ("PTH007", "PTH008"), shares_one),
     Link("PKG006", ("PTH008",), shares_one),
 )
+_OF_ALL = frozenset([always, same_file, stops_python])
+"""Relations that do not go by distributions."""
 
 
 def link(findings: list[Finding]) -> list[Finding]:
@@ -78,11 +101,11 @@ def link(findings: list[Finding]) -> list[Finding]:
     cause_of: dict[str, str] = {f.fingerprint: f.caused_by for f in findings if f.caused_by}
     for rule in LINKS:
         for cause in by_code.get(rule.cause, ()):
-            # Every relation but `always` asks for a distribution that both are about.
+            # Every relation but those of _OF_ALL asks for a distribution that both are about.
             names = sorted(_all(cause))
             for code in rule.effects:
                 related = (
-                    by_code.get(code, ()) if rule.relation is always else [e for n in names for e in by_name.get((code, n), ())]
+                    by_code.get(code, ()) if rule.relation in _OF_ALL else [e for n in names for e in by_name.get((code, n), ())]
                 )
                 for effect in related:
                     if effect.fingerprint in cause_of or not rule.relation(cause, effect):
@@ -111,6 +134,10 @@ def _leads_to(start: str, goal: str, cause_of: dict[str, str]) -> bool:
 def _main(finding: Finding) -> str | None:
     first = finding.subjects[0] if finding.subjects else None
     return first.name if first and first.kind == "distribution" else None
+
+
+def _files(finding: Finding) -> frozenset[str]:
+    return frozenset(s.name for s in finding.subjects if s.kind == "file")
 
 
 def _all(finding: Finding) -> frozenset[str]:

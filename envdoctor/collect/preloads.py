@@ -63,7 +63,7 @@ def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts
     view = View(msgspec.structs.replace(snapshot, preloads=preloads))
     process = view.process
     failing = {path: needs[0].root for path, needs in (*process.failing.items(), *process.failing_orphans.items())}
-    for problem in loads.version_problems:
+    for problem in (*loads.version_problems, *loads.version_problems_of_orphans):
         failing.setdefault(problem.root.path, problem.root)
     short = {(fact.folder, fact.path) for fact in snapshot.unresolved_symbols}
     if short:

@@ -122,6 +122,12 @@ class _Item:
         """RPATH folders of the files that brought it in, nearest first."""
 
 
+_Problem = tuple[Root, _Item, str]
+"""A root, the file that asks, and the name that is found nowhere."""
+_Short = tuple[Root, _Item, str, "_Node | None", tuple[str, ...]]
+"""A root, the file that asks, the library's name, what is loaded for it, and the versions that it does not define."""
+
+
 class LinuxLoads(Loads):
     """See the module's text."""
 
@@ -158,9 +164,9 @@ class LinuxLoads(Loads):
         self._nodes: dict[str, _Node | None] = {}
         self._contexts: dict[tuple[tuple[str, ...], tuple[str, ...], bool], _Context] = {}
         self._scopes: dict[str, tuple[_Item, ...]] = {}
-        self._problems: list[tuple[Root, _Item, str]] = []
-        self._unstarted: list[tuple[Root, _Item, str]] = []
-        self._short: list[tuple[Root, _Item, str, _Node | None, tuple[str, ...]]] = []
+        self._problems: list[_Problem] = []
+        self._unstarted: list[_Problem] = []
+        self._short: list[_Short] = []
         self._lib = self._lib_token()
         self._platform = snapshot.interpreter.machine or machine.machine
         self._main: tuple[_Item, ...] = ()
@@ -170,7 +176,7 @@ class LinuxLoads(Loads):
         self._start()
         found = roots.extensions(view, self._fits) + roots.stdlib(view, self._fits)
         super().__init__(reason=self._why_not(), roots=found, files=files)
-        self._follow_all(found)
+        self._follow_all(found, self._problems, self._short)
         self.process = tuple(self._loaded(self._main, {}))
         if self.reason is None:
             self.missing_of_process = tuple(self._missing(self._unstarted))
@@ -209,21 +215,29 @@ class LinuxLoads(Loads):
     @cached_property
     def missing_of_orphans(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.missing_of_orphans`."""
-        if self.reason:
-            return ()
-        before, self._problems = self._problems, []
-        short = list(self._short)
-        try:
-            self._follow_all(self.orphans)
-            return tuple(self._missing(self._problems))
-        finally:
-            self._problems, self._short = before, short
+        return () if self.reason else tuple(self._missing(self._of_orphans[0]))
+
+    @cached_property
+    def _of_orphans(self) -> tuple[list[_Problem], list[_Short]]:
+        """What is missing and what is too old for libraries that no root brings in."""
+        problems: list[_Problem] = []
+        short: list[_Short] = []
+        self._follow_all(self.orphans, problems, short)
+        return problems, short
 
     @cached_property
     def version_problems(self) -> tuple[VersionProblem, ...]:
         """See :attr:`Loads.version_problems`."""
+        return tuple(self._too_old(self._short))
+
+    @cached_property
+    def version_problems_of_orphans(self) -> tuple[VersionProblem, ...]:
+        """See :attr:`Loads.version_problems_of_orphans`."""
+        return tuple(self._too_old(self._of_orphans[1]))
+
+    def _too_old(self, short: list[_Short]) -> Iterator[VersionProblem]:
         made: dict[int, Loaded] = {}
-        return tuple(
+        return (
             VersionProblem(
                 library=name,
                 versions=tuple(sorted(versions)),
@@ -231,10 +245,10 @@ class LinuxLoads(Loads):
                 asker=self._made(item, made),
                 root=root,
             )
-            for root, item, name, node, versions in self._short
+            for root, item, name, node, versions in short
         )
 
-    def _missing(self, problems: list[tuple[Root, _Item, str]]) -> Iterator[Missing]:
+    def _missing(self, problems: list[_Problem]) -> Iterator[Missing]:
         made: dict[int, Loaded] = {}
         for root, item, name in problems:
             context, _ = self._context(item.node, item.chain)
@@ -432,7 +446,7 @@ class LinuxLoads(Loads):
         return _Answer(wanted, ((found[0], file.problem or describe(file)),) if wanted is None and file is not None else ())
 
     # ---------------------------------------------------------------------------------------------------- one root
-    def _follow_all(self, found: tuple[Root, ...]) -> None:
+    def _follow_all(self, found: tuple[Root, ...], problems: list[_Problem], short: list[_Short]) -> None:
         for root in found:
             node = self._node(root.path)
             if node is None:
@@ -441,7 +455,7 @@ class LinuxLoads(Loads):
             names = dict(self._base)
             if node.soname and not self._musl:
                 names.setdefault(node.soname, node)
-            self._follow(root, items, names, {node.key: node}, self._base_keys, self._problems, self._short)
+            self._follow(root, items, names, {node.key: node}, self._base_keys, problems, short)
             self._scopes[root.path] = tuple(items)
 
     def _follow(
@@ -451,8 +465,8 @@ class LinuxLoads(Loads):
         names: dict[str, _Node],
         keys: dict[str, _Node],
         base: frozenset[str] | dict[str, str],
-        problems: list[tuple[Root, _Item, str]],
-        short: list[tuple[Root, _Item, str, _Node | None, tuple[str, ...]]],
+        problems: list[_Problem],
+        short: list[_Short],
     ) -> None:
         """Appends to `items` what their needs bring in, breadth first; notes what is missing and whose versions are."""
         musl = self._musl

@@ -160,6 +160,11 @@ class Loads:
         """Needs of symbol versions that the library which is found does not meet; for :attr:`roots`."""
         return ()
 
+    @cached_property
+    def version_problems_of_orphans(self) -> tuple[VersionProblem, ...]:
+        """The same for :attr:`orphans`."""
+        return ()
+
 
 def folder_of(path: str) -> str:
     """The folder part of a path, forward slashes."""
