@@ -100,8 +100,11 @@ class Session:
         standing, expired = live(self.settings.ignores, date.today())
         fail_on: FailOn = self.value("fail_on") or "error"
         collected = self.facts()
-        memory = collected.memory
-        known = memory.answers(collected.snapshot, machine) if memory is not None else None
+        known = None
+        if collected.memory is not None:
+            from envdoctor.answers import recalled
+
+            known = recalled(collected.memory, collected.snapshot, machine)
         report = judge(
             collected.snapshot,
             selection,
@@ -113,8 +116,8 @@ class Session:
             timings=collected.timings,
             known=known,
         )
-        if memory is not None and known is not None:
-            memory.keep(known)
+        if known is not None:
+            known.keep()
         changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))

@@ -16,6 +16,7 @@ asked again (docs/decisions/006-the-cache.md).
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -31,16 +32,14 @@ from envdoctor.cache import Store, Unusable, locate
 from envdoctor.collect import watch
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.watch import Answer, Variables, Watch
-from envdoctor.finding import Finding
-from envdoctor.report import Check
-from envdoctor.snapshot import Gap, Interpreter, Limits, Machine, Snapshot, Target
+from envdoctor.snapshot import Gap, Interpreter, Snapshot, Target
 
 TICK = 2_000_000_000
 """Nanoseconds within which two changes can bear one time: FAT's steps; others have 1 s or some milliseconds."""
 MEASURED = 24 * 3600
 """Seconds for which sizes of modules that were only measured are believed."""
 
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError)
 """What decoding a damaged or forged file can raise."""
 _signature = attrgetter("st_dev", "st_ino", "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns")
 _changed = attrgetter("st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns")
@@ -89,31 +88,13 @@ class _File(msgspec.Struct, array_like=True):
     parts: list[Part]
 
 
-class Answers(dict[str, tuple[tuple[Finding, ...], Check]]):
-    """What rules said of one snapshot, by code."""
-
-    def __init__(self, identity: bytes) -> None:
-        super().__init__()
-        self.identity = identity
-        self.known = 0
-        """Number of those that an earlier run gave."""
-
-
-class _Answers(msgspec.Struct, array_like=True):
-    """A file of the store."""
-
-    reader: bytes
-    identity: bytes
-    answers: dict[str, tuple[tuple[Finding, ...], Check]]
-
-
 class Memory:
     """The parts of earlier runs on the same target, from the same working directory and project."""
 
     def __init__(self, store: Store, scene: Scene) -> None:
         self.store, self.environ = store, scene.environ
         self.reader = reader()
-        self.key = _digest(
+        self.key = digest_of(
             [scene.target, scene.prefix, scene.cwd, scene.home, scene.project_root, scene.project_named, scene.probe, *_user()]
         )
         self.name = f"{self.key.hex()}.facts"
@@ -132,7 +113,7 @@ class Memory:
             return
         try:
             file = msgspec.msgpack.decode(data, type=_File)
-        except _UNREADABLE:
+        except UNREADABLE:
             return
         if (file.reader, file.key) == (self.reader, self.key):
             self.parts = {part.name: part for part in file.parts}
@@ -146,7 +127,7 @@ class Memory:
         whether nothing crashed.
         """
         try:
-            digest = _digest(inputs)
+            digest = digest_of(inputs)
         except (TypeError, ValueError, OverflowError):
             digest = b""
         known = self.parts.get(name)
@@ -175,34 +156,6 @@ class Memory:
         except Unusable as error:
             self.problem = str(error)
 
-    def answers(self, snapshot: Snapshot, machine: Machine | None) -> Answers:
-        """What rules said in an earlier run of these very facts, for that machine. Limits of the machine are not compared."""
-        found = Answers(_digest([_without_limits(snapshot.machine), machine and _without_limits(machine), _rest(snapshot)]))
-        data = self.store.read(self._findings) if self.store.usable() else None
-        if data is not None:
-            try:
-                file = msgspec.msgpack.decode(data, type=_Answers)
-            except _UNREADABLE:
-                return found
-            if (file.reader, file.identity) == (self.reader, found.identity):
-                found.update(file.answers)
-                found.known = len(found)
-        return found
-
-    def keep(self, answers: Answers) -> None:
-        """Writes what rules said, where there is more than was known. Never raises."""
-        if len(answers) == answers.known or self.problem is not None:
-            return
-        try:
-            data = msgspec.msgpack.encode(_Answers(self.reader, answers.identity, dict(answers)))
-            self.store.write(self._findings, data)
-        except Unusable as error:
-            self.problem = str(error)
-
-    @property
-    def _findings(self) -> str:
-        return f"{self.key.hex()}.findings"
-
 
 def remember(scene: Scene) -> Memory | None:
     """The memory for a scene; None for ``--deep``, which reads everything, and where there is no cache folder."""
@@ -230,6 +183,7 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
         return None
     if not all(map(os.path.isabs, (*seen.states, *(path for _, path in seen.asked)))):
         return None
+    known = {path: stat.S_IFMT(info.st_mode) for path, info in zip(present, found, strict=True)}
     try:
         part = Part(
             name=name,
@@ -238,7 +192,7 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
             present=present,
             signatures=msgspec.msgpack.encode(list(map(_signature, found))),
             absent=absent,
-            asked=[(question, path, answer) for (question, path), answer in seen.asked.items()],
+            asked=[(q, path, answer) for (q, path), answer in seen.asked.items() if not _implied(q, path, answer, known)],
             variables=seen.variables,
             facts=msgspec.msgpack.encode(Snapshot(**{**_EMPTY, **fields})),
             gaps=gaps,
@@ -247,6 +201,15 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
     except (UnicodeEncodeError, OverflowError):
         return None
     return part
+
+
+def _implied(question: str, path: str, answer: Answer, known: dict[str, int]) -> bool:
+    """The answer cannot change while the states in `known` stay: `path` is one of them, or its folder is and it is no link."""
+    if question != "type":
+        return False
+    if path in known:
+        return known[path] == answer
+    return known.get(os.path.dirname(path)) == stat.S_IFDIR and watch.QUESTIONS["own-type"](path) == answer
 
 
 _EMPTY: dict[str, Any] = {
@@ -261,22 +224,14 @@ def _decoded(facts: bytes) -> dict[str, Any] | None:
     try:
         snapshot = msgspec.msgpack.decode(facts, type=Snapshot)
         names = msgspec.msgpack.decode(facts, type=dict[str, msgspec.Raw])
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     left_out = {*_EMPTY, "schema_version"} - ({"interpreter"} if snapshot.interpreter.path else set())
     return {name: getattr(snapshot, name) for name in names if name not in left_out}
 
 
-def _without_limits(machine: Machine) -> Machine:
-    """`machine` without what changes from minute to minute; rules that judge that are asked anew (``Rule.live``)."""
-    return msgspec.structs.replace(machine, limits=Limits())
-
-
-def _rest(snapshot: Snapshot) -> Snapshot:
-    return msgspec.structs.replace(snapshot, machine=Machine())
-
-
-def _digest(value: object) -> bytes:
+def digest_of(value: object) -> bytes:
+    """Sixteen bytes, the same for facts that are the same."""
     return blake2b(msgspec.msgpack.encode(value, enc_hook=repr), digest_size=16).digest()
 
 
@@ -313,4 +268,4 @@ def reader() -> bytes:
                         state.append((entry.path, info.st_size, info.st_mtime_ns))
         except OSError as error:
             state.append((folder, error.errno))
-    return _digest(state)
+    return digest_of(state)
