@@ -130,6 +130,8 @@ class NativeFile(Fact, frozen=True, kw_only=True):
     slices: tuple[Slice, ...] = ()
     problem: str | None = None
     """Why it is no valid file of its format: empty, truncated, not a native file (what it is instead), …"""
+    sections_cut: bool = False
+    """Its section headers lie behind its end: it has lost what no loader maps (ELF)."""
     owner: str | None = None
     """Normalized name of the distribution whose RECORD lists it."""
     init: bool | None = None

@@ -32,7 +32,7 @@ NAMES = frozenset(
         "CPATH", "LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "MAMBARC", "CONDARC", "VIRTUAL_ENV_PROMPT", "ENV", "APPDATA",
         "HOME",
         "SHELL", "NO_PROXY", "no_proxy", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "WSL_DISTRO_NAME", "container",
-        "KUBERNETES_SERVICE_HOST", "COLAB_RELEASE_TAG",
+        "KUBERNETES_SERVICE_HOST", "COLAB_RELEASE_TAG", "GLIBC_TUNABLES",
     }
 )  # fmt: skip
 """Variables that are facts by their whole name."""

@@ -109,6 +109,7 @@ def read(
             kind=kind,
             slices=slices,
             problem=problem,
+            sections_cut=isinstance(image, Elf) and image.sections_cut,
             init=init,
             source_beside=source_beside,
             python_symbols=missing,

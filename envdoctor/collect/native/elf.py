@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import compress
 from sys import byteorder
@@ -32,6 +32,8 @@ _MAX_STRING: Final = 4096
 _MAX_SYMBOLS: Final = 1 << 18
 _MAX_STRINGS: Final = 16 << 20
 _STRING_GAP: Final = 2 << 10
+_BEFORE: Final = 1 << 9
+"""Bytes that are read before the version needs, for the names in front of them."""
 _FEW: Final = 24
 """Up to so many names are looked up one by one; for more the hash table is read whole."""
 
@@ -102,6 +104,7 @@ _TUPLES: dict[tuple[str, ...], tuple[str, ...]] = {}
 _HASHES: dict[bytes, int] = {}
 """What many files say alike is kept once: names of libraries and versions, and hashes of symbols that are looked up."""
 _MAX_KEPT: Final = 1 << 14
+_NATIVE: Final = "<" if byteorder == "little" else ">"
 
 
 @lru_cache(maxsize=256)
@@ -127,11 +130,16 @@ class Elf(Window):
 
     def offset(self, address: int) -> int:
         """Where a virtual address lies in the file, or -1."""
-        return offset_of(address, self.loads)
+        loads = self.loads
+        if loads:
+            start, offset, length = loads[0]
+            if start <= address < start + length:
+                return offset + address - start
+        return offset_of(address, loads)
 
     def _at_tag(self, tag: int) -> int:
         """Where the table of a dynamic tag lies in the file, or -1."""
-        return offset_of(self.tags.get(tag, -1), self.loads)
+        return self.offset(self.tags.get(tag, -1))
 
     def _parse(self) -> None:
         head = self.head
@@ -165,7 +173,7 @@ class Elf(Window):
         fields = _table(_PROGRAM[bits], endian, phnum).unpack(raw)
         # 64 bits: type, flags, offset, address, …, size in the file; 32 bits: type, offset, address, …, size, …, flags
         offset_at, address_at, size_at, flags_at = (2, 3, 5, 1) if bits == 64 else (1, 2, 4, 6)
-        dynamic = interpreter = props = stack = None
+        dynamic = interpreter = stack = None
         notes: list[tuple[int, int]] = []
         loads = self.loads
         end = at = 0
@@ -182,7 +190,10 @@ class Elf(Window):
             elif type_ == _PT_GNU_STACK:
                 stack = fields[at + flags_at]
             elif type_ == _PT_GNU_PROPERTY:
-                props = (fields[at + offset_at], fields[at + size_at])
+                # older linkers wrote a PT_NOTE alone, newer ones both
+                place = (fields[at + offset_at], fields[at + size_at])
+                if place not in notes:
+                    notes.append(place)
             elif type_ == _PT_INTERP:
                 interpreter = (fields[at + offset_at], fields[at + size_at])
             at += 8
@@ -191,8 +202,6 @@ class Elf(Window):
         loader = None
         if interpreter is not None:
             loader = text(self.at(interpreter[0], min(interpreter[1], _MAX_STRING)).split(b"\0", 1)[0]) or None
-        if props is not None:
-            notes.append(props)
         minimum, isa = self._notes(notes) if notes else (None, None)
         facts = self._dynamic(dynamic, loader) if dynamic is not None else {}
         self.slice = Slice(
@@ -211,33 +220,58 @@ class Elf(Window):
         """What the dynamic section says, as fields of a :class:`~envdoctor.snapshot.Slice`."""
         width = 16 if self.bits == 64 else 8
         raw = self.at(place[0], min(place[1], _MAX_DYNAMIC))
-        count = len(raw) // width
-        flat = _table("QQ" if self.bits == 64 else "II", self.endian, count).unpack_from(raw)
+        flat = _table("QQ" if width == 16 else "II", self.endian, len(raw) // width).unpack_from(raw)
         keys, values = flat[::2], flat[1::2]
-        if 0 in keys:
+        try:
             keys = keys[: keys.index(0)]
+        except ValueError:
+            pass
         tags = self.tags = dict(zip(keys, values, strict=False))
-        needed_at = [value for key, value in zip(keys, values, strict=False) if key == _DT_NEEDED]
-        needs = self._version_needs() if _DT_VERNEED in tags else []
-        defined = self._version_definitions() if _DT_VERDEF in tags else []
+        count = 0
+        for key in keys:
+            if key != _DT_NEEDED:
+                break
+            count += 1
+        needed_at = values[:count]
+        if _DT_NEEDED in tags and (not count or tags[_DT_NEEDED] != values[count - 1]):
+            needed_at = tuple(value for key, value in zip(keys, values, strict=False) if key == _DT_NEEDED)
         get = tags.get
-        soname_at, rpath_at, runpath_at = get(_DT_SONAME, 0), get(_DT_RPATH, 0), get(_DT_RUNPATH, 0)
-        wanted = {soname_at, rpath_at, runpath_at, *needed_at, *defined}
-        for library, versions in needs:
-            wanted.add(library)
-            wanted.update(versions)
+        soname_at, rpath_at, runpath_at, flags = get(_DT_SONAME), get(_DT_RPATH), get(_DT_RUNPATH), get(_DT_FLAGS_1, 0)
+        wanted = {soname_at or 0, rpath_at or 0, runpath_at or 0, *needed_at}
+        # linkers put the names right before the version needs, so one read brings both
+        window = b""
+        opens = self.offset(get(_DT_STRTAB, -1))
+        starts = 0
+        needs: Sequence[tuple[int, Sequence[int]]] = ()
+        if _DT_VERNEED in tags:
+            base = self.offset(tags[_DT_VERNEED])
+            starts = max(0, base - _BEFORE)
+            window = self.at(starts, base - starts + 1024) if base >= 0 else b""
+            needs = self._version_needs(base, window, base - starts)
+            for library, versions in needs:
+                wanted.add(library)
+                wanted.update(versions)
+        defined: list[int] = []
+        if _DT_VERDEF in tags:
+            defined = self._version_definitions()
+            wanted.update(defined)
         wanted.discard(0)
-        string = self._strings(wanted)
-        needed = tuple([string[x] for x in needed_at if x in string])
-        soname = string.get(soname_at) if soname_at else None
+        string = self._strings(wanted, opens, window, starts) if wanted and opens >= 0 else {}
+        get_string = string.get
+        # strings that are empty or outside of the table are not there
+        needed = _same(tuple(filter(None, map(get_string, needed_at))))
+        soname = get_string(soname_at) if soname_at else None
         version_needs: dict[str, tuple[str, ...]] = {}
         glibc: tuple[int, ...] = ()
         for library, versions in needs:
-            names = _same(tuple([string[x] for x in versions if x in string]))
-            if names and library in string:
-                version_needs[string[library]] = version_needs.get(string[library], ()) + names
-                glibc = max(glibc, _highest_glibc(names))
-        if self.kind == "library" and (get(_DT_FLAGS_1, 0) & _DF_1_PIE or (loader and not soname)):
+            names = _same(tuple(filter(None, map(get_string, versions))))
+            of = get_string(library)
+            if names and of:
+                version_needs[of] = version_needs[of] + names if of in version_needs else names
+                highest = _highest_glibc(names)
+                if highest > glibc:
+                    glibc = highest
+        if (flags & _DF_1_PIE or (loader and not soname)) and self.kind == "library":
             self.kind = "executable"
         libc: Literal["glibc", "musl"] | None = None
         if glibc or "libc.so.6" in needed or "libc.so.6.1" in needed:
@@ -247,15 +281,15 @@ class Elf(Window):
         if libc is None and any(x.startswith("libc.musl-") for x in needed):
             libc = "musl"
         return {
-            "needed": _same(needed),
+            "needed": needed,
             "soname": soname,
-            "rpath": _paths(string.get(rpath_at)) if rpath_at else (),
-            "runpath": _paths(string.get(runpath_at)) if runpath_at else (),
-            "glibc": ".".join(map(str, glibc)) if glibc else None,
+            "rpath": _paths(get_string(rpath_at)) if rpath_at else (),
+            "runpath": _paths(get_string(runpath_at)) if runpath_at else (),
+            "glibc": _dotted(glibc) if glibc else None,
             "libc": libc,
             "version_needs": version_needs,
-            "version_definitions": _same(tuple([string[x] for x in defined if x in string])),
-            "no_default_folders": get(_DT_FLAGS_1, 0) & _DF_1_NODEFLIB != 0,
+            "version_definitions": _same(tuple(filter(None, map(get_string, defined)))) if defined else (),
+            "no_default_folders": flags & _DF_1_NODEFLIB != 0,
         }
 
     def _notes(self, notes: list[tuple[int, int]]) -> tuple[str | None, str | None]:
@@ -289,11 +323,20 @@ class Elf(Window):
             at += 8 + (length + step - 1) // step * step
         return None
 
-    def _version_needs(self) -> list[tuple[int, list[int]]]:
-        """String offsets of each library that must define versions, and of those versions; weak needs left out."""
+    def _version_needs(self, base: int, window: bytes, at: int) -> Sequence[tuple[int, Sequence[int]]]:
+        """String offsets of each library that must define versions, and of those versions; weak needs left out.
+
+        The table begins at `base` in the file, and at `at` in `window`.
+        """
         count = min(self.tags.get(_DT_VERNEEDNUM, 0), _MAX_VERSION_FILES)
-        base = self._at_tag(_DT_VERNEED)
-        raw = self.at(base, 1024)
+        if at % 4 == 0 and self.endian == _NATIVE:
+            found = _tidy_version_needs(window, at, count)
+            if found is not None:
+                return found
+        return self._any_version_needs(base, window[at:], count)
+
+    def _any_version_needs(self, base: int, raw: bytes, count: int) -> list[tuple[int, list[int]]]:
+        """The same, record by record, from `base` on, whose first bytes are `raw`."""
         need, aux = _VERNEED[self.endian].unpack_from, _VERNAUX[self.endian].unpack_from
         found: list[tuple[int, list[int]]] = []
         at = 0
@@ -350,12 +393,26 @@ class Elf(Window):
         """The version table from `base` again, in full, where its first bytes do not hold it."""
         return raw if len(raw) >= _MAX_VERSIONS else self.at(base, _MAX_VERSIONS)
 
-    def _strings(self, wanted: set[int]) -> dict[int, str]:
-        """Texts at these offsets of the string table, neighbours read together; empty ones left out."""
-        base = self._at_tag(_DT_STRTAB)
-        if base < 0:
-            return {}
+    def _strings(self, wanted: set[int], base: int, window: bytes, starts: int) -> dict[int, str]:
+        """Texts at these offsets of the string table, which begins at `base`; empty ones left out.
+
+        In nearly all files they lie close together, often in `window`, which are the bytes of the file from `starts` on.
+        """
         limit = self.tags.get(_DT_STRSZ, self.size)
+        low, high = min(wanted), max(wanted)
+        if high - low <= _STRING_GAP and high < limit:
+            shift = base - starts
+            if low + shift < 0 or window.find(b"\0", high + shift) < 0:
+                shift = -low
+                window = self.at(base + low, min(high + 160, limit) - low)
+            find = window.find
+            if find(b"\0", high + shift) >= 0:
+                known = _TEXTS.get
+                return {x: known(word) or _text(word) for x in wanted if (word := window[x + shift : find(b"\0", x + shift)])}
+        return self._far_strings(wanted, base, limit)
+
+    def _far_strings(self, wanted: set[int], base: int, limit: int) -> dict[int, str]:
+        """The same for any offsets, neighbours read together."""
         found: dict[int, str] = {}
         raw = b""
         first = last = 0
@@ -656,6 +713,36 @@ def sysv_hash(name: bytes) -> int:
     return code
 
 
+def _tidy_version_needs(raw: bytes, start: int, count: int) -> list[tuple[int, Sequence[int]]] | None:
+    """What :meth:`Elf._version_needs` gives, for records that follow each other as all linkers write them, in this machine's
+    byte order, without weak ones, all in `raw` from `start` on; None for others.
+
+    Every record has 16 bytes. A library: version and number of needs (2 bytes each), name, offset of its first need, step to
+    the next library. A need: hash, flags and number (2 bytes each), name, step.
+    """
+    raw = raw[: len(raw) & ~3]
+    words = memoryview(raw).cast("I")
+    halves = memoryview(raw).cast("H")
+    size = len(words)
+    found: list[tuple[int, Sequence[int]]] = []
+    at = start >> 2
+    for number in range(1, count + 1):
+        if at + 8 > size or words[at + 2] != 16:
+            return None
+        end = at + 4 + 4 * halves[2 * at + 1]
+        if end > size or end < at + 8:
+            return None
+        steps = words[at + 7 : end : 4].tolist()
+        if steps.pop() or steps.count(16) != len(steps) or any(halves[2 * at + 10 : 2 * end : 8].tolist()):
+            return None
+        found.append((words[at + 1], words[at + 6 : end : 4].tolist()))
+        if words[at + 3] != 4 * (end - at):
+            return None if words[at + 3] or number < count else found
+        at = end
+    return found
+
+
+@lru_cache(maxsize=256)
 def machine_name(machine: int, bits: int, little: bool, flags: int = 0) -> str:
     """ELF machine number as Linux's ``uname -m`` calls it; ``elf-machine-N`` where it has no such name."""
     if machine == 40:
@@ -683,6 +770,11 @@ def highest_glibc(versions: list[str]) -> str | None:
     """The highest ``x.y`` of names like ``GLIBC_2.17``; None when there is none."""
     best = _highest_glibc(tuple(versions))
     return ".".join(map(str, best)) if best else None
+
+
+@lru_cache(maxsize=256)
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 @lru_cache(maxsize=1024)
