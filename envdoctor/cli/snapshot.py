@@ -25,7 +25,7 @@ def snapshot(output: str | None, **given: Any) -> int:
 
     if output is not None and output != "-":
         files.writable(output)
-    collected = Session(given).observe()
+    collected = Session(given).observe(all_libraries=True)
     text = to_json(collected.snapshot).decode("utf-8")
     if output is None or output == "-":
         files.write_stdout(text)

@@ -120,6 +120,8 @@ class Elf(Window):
         super().__init__(fd, head, size)
         self.problem: str | None = None
         self.kind: Kind = "other"
+        self.sections_cut = False
+        """The table of section headers lies behind the end of the file."""
         self.loads: list[tuple[int, int, int]] = []
         """(virtual address, offset, size in the file) of each PT_LOAD."""
         self.tags: dict[int, int] = {}
@@ -152,7 +154,10 @@ class Elf(Window):
             self.problem = "truncated inside the ELF header"
             return
         self.bits, self.endian = bits, endian
-        kind, machine, _, _, phoff, _, flags, _, phentsize, phnum, _, _, _ = _HEADER[bits, endian].unpack_from(head, 16)
+        kind, machine, _, _, phoff, shoff, flags, _, phentsize, phnum, shentsize, shnum, _ = _HEADER[bits, endian].unpack_from(
+            head, 16
+        )
+        self.sections_cut = shoff + shentsize * shnum > self.size
         name = machine_name(machine, bits, endian == "<", flags)
         osabi = _OS_ABIS.get(head[7])
         if machine in ACCELERATORS or kind not in (2, 3):
