@@ -56,13 +56,15 @@ def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts
     """Facts about the needs that no search finds and the modules that fail. `snapshot` has all that the loader asks for."""
     view = View(snapshot)
     loads = view.loads
-    if not (loads.missing or loads.version_problems or snapshot.unresolved_symbols or loads.missing_of_orphans):
+    unknown = loads.unknown or loads.unknown_of_orphans
+    if not (loads.missing or loads.version_problems or snapshot.unresolved_symbols or loads.missing_of_orphans or unknown):
         return Facts()
     work = _Work(scene, trees, view)
     preloads = tuple(sorted(set(work.preloads()), key=lambda p: (p.distribution, p.library, p.provider)))[:MAX_FACTS]
     view = View(msgspec.structs.replace(snapshot, preloads=preloads))
     process = view.process
-    failing = {path: needs[0].root for path, needs in (*process.failing.items(), *process.failing_orphans.items())}
+    unmet = (*process.failing.items(), *process.failing_orphans.items(), *process.open.items())
+    failing = {path: needs[0].root for path, needs in unmet}
     for problem in (*loads.version_problems, *loads.version_problems_of_orphans):
         failing.setdefault(problem.root.path, problem.root)
     short = {(fact.folder, fact.path) for fact in snapshot.unresolved_symbols}
@@ -205,10 +207,10 @@ class _Work:
         """Evidence for libraries that are loaded before, for needs that nothing else provides."""
         process = self.view.process
         asked: dict[tuple[str, str], Missing] = {}
-        for needs in (*process.failing.values(), *process.failing_orphans.values()):
+        for needs in (*process.failing.values(), *process.failing_orphans.values(), *process.open.values()):
             for need in needs:
                 owner = need.root.distribution
-                if owner is not None and "/" not in need.name:
+                if owner is not None and "/" not in need.name.removeprefix("@rpath/"):
                     asked.setdefault((owner, need.name), need)
         if not asked:
             return
@@ -278,7 +280,7 @@ class _Work:
         """The Python file that opens the library and makes it known to others, with how; None where none is found."""
         process = self.view.process
         users = sorted(d for d in everybody if d not in (provider, owner) and provider in process.requires(d))
-        stem = name.partition(".so")[0].partition(".dylib")[0]
+        stem = name.rpartition("/")[2].partition(".so")[0].partition(".dylib")[0]
         folder = file.path.rpartition("/")[0].rpartition("/")[2]
         for each in (provider, owner, *users):
             sources = self.of(self.view.effective.get(each))

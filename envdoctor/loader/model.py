@@ -156,6 +156,11 @@ class Loads:
         return ()
 
     @cached_property
+    def unknown_of_orphans(self) -> tuple[Missing, ...]:
+        """The same for :attr:`orphans`."""
+        return ()
+
+    @cached_property
     def version_problems(self) -> tuple[VersionProblem, ...]:
         """Needs of symbol versions that the library which is found does not meet; for :attr:`roots`."""
         return ()

@@ -51,6 +51,17 @@ class Process:
                 found.setdefault(missing.root.path, []).append(missing)
         return {path: tuple(items) for path, items in found.items()}
 
+    @cached_property
+    def open(self) -> dict[str, tuple[Missing, ...]]:
+        """By path of the root: what only its machine can tell (:attr:`Loads.unknown`), orphans included."""
+        found: dict[str, list[Missing]] = {}
+        needs = (*self._loads.unknown, *self._loads.unknown_of_orphans)
+        by_name = self._loads.bringing(frozenset(missing.name for missing in needs))
+        for missing in needs:
+            if self._loaded_before(missing, self.failing, by_name) is None:
+                found.setdefault(missing.root.path, []).append(missing)
+        return {path: tuple(items) for path, items in found.items()}
+
     def provided(self, missing: Missing) -> Provided | None:
         """Who has loaded the library of that need before; None where nobody has."""
         return self._settled[1].get((missing.root.path, missing.asker.path, missing.name))

@@ -217,6 +217,12 @@ class Walk(Loads):
         """See :attr:`Loads.unknown`; what the distributions that a module requires ship was loaded by them before."""
         return tuple(one for one in self.unfound if not one.known and not self._of_own(one))
 
+    @cached_property
+    def unknown_of_orphans(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.unknown_of_orphans`."""
+        found = (one for root in self.orphans for one in self._walk(root)[1] if not one.known)
+        return tuple(one for one in found if not self._of_own(one))
+
     # --------------------------------------------------------------------------------------------------- what is shipped
     def leaf(self, name: str) -> str:
         """The file name that a need asks for, as :attr:`by_name` has it."""

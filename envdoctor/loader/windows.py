@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from envdoctor.data.windows_libraries import WITH_PYTHON, is_system
-from envdoctor.loader.model import Loaded, Root, base_name, folder_of, unique
+from envdoctor.loader.model import Loaded, Missing, Root, base_name, folder_of, unique
 from envdoctor.loader.walk import Found, Process, Walk
 from envdoctor.snapshot import NativeFile, Slice
 from envdoctor.view import View
@@ -48,7 +48,7 @@ class Windows(Walk):
         folders.append(folder_of(program))
         if snapshot.target.kind in ("conda", "pixi"):
             folders += [f"{prefix}/{name}".rstrip("/") for name in CONDA_FOLDERS]
-        self.fixed = unique(folder.lower() for folder in folders)
+        self.fixed = unique(folders)
         """Folders that are searched for every module."""
         super().__init__(view)
 
@@ -82,10 +82,10 @@ class Windows(Walk):
             return Found(there.file, there.path)
         if is_system(wanted):
             return Found(system=True)
-        searched = unique((folder_of(root.path).lower(), *self.fixed, *self._added(root)))
+        searched = unique((folder_of(root.path), *self.fixed, *self._added(root)))
         passed: list[tuple[str, str]] = []
         for folder in searched:
-            path = self._folders.get(folder, {}).get(wanted)
+            path = self._folders.get(folder.lower(), {}).get(wanted)
             if path is None:
                 self.tried.setdefault(f"{folder}/{wanted}")
                 continue
@@ -114,7 +114,7 @@ class Windows(Walk):
             folders = self.snapshot.dll_folders
             sites = self.snapshot.sites
             found = [f"{sites[f.site].path}/{f.path}" for f in folders if f.distribution in owners]
-            known = self._adds[root.distribution] = tuple(_slashes(folder).lower().rstrip("/") for folder in found)
+            known = self._adds[root.distribution] = tuple(_slashes(folder).rstrip("/") for folder in found)
         return known
 
     @cached_property
@@ -128,6 +128,19 @@ class Windows(Walk):
         if _MANGLED.search(wanted) or _PYTHON.match(wanted):
             return True
         return super()._shipped(name, asker, root)
+
+    def _of_own(self, one: Missing) -> bool:
+        """See :meth:`Walk._of_own`. Where two DLLs of one name are there (tables and blosc2 each ship libblosc2.dll), a package
+        opens the one that works first, and the name then stands for that one."""
+        if super()._of_own(one):
+            return True
+        allowed = self.requirements(one.root.distribution)
+        wanted = one.name.lower()
+        for path in self.by_name.get(self.leaf(one.asker.path), ()) if one.asker.by is not None else ():
+            part = self.part(self.files[path]) if path != one.asker.path and self.owners.get(path) in allowed else None
+            if part is not None and wanted not in (name.lower() for name in part.needed):
+                return True
+        return False
 
 
 def _slashes(path: str) -> str:

@@ -13,12 +13,18 @@ library that many need is one finding. It is an error where importing the packag
 library and it is gone, or where most of the package's modules fail so; a warning where only one of its submodules does.
 What nothing imports is left to LIB008.
 
+On macOS the search is dyld's (`@rpath` with the paths of all files that led there, `@loader_path`, `@executable_path`, install
+names of what is loaded, weak libraries may be absent), on Windows that of Python's modules (the module's folder, that of
+`python.exe`, folders that a package's code adds, the system's own). Of an environment that is looked at from another computer
+only its own folders are known: a library that none of its distributions brings is then a warning at most, because its
+machine may have it (Homebrew's libomp), and what comes with the Visual C++ runtime is an info.
+
 ## Look-alikes that are fine
 - Libraries that an installed requirement has loaded before: libtorch.so for torchvision, libarrow.so for what uses pyarrow.
 - Libraries in a wheel's `.libs` folder that have no path of their own, but are found through the module that needs them.
 - Libraries that Python code opens by name (`ctypes.CDLL`) before the module is imported.
 - Modules for another Python or architecture beside one that fits.
-- A target of another computer, whose libraries are not recorded.
+- The system's own libraries, which are no files on a Mac and not at hand for a foreign target.
 
 ## How to fix
 Install the package of the operating system, or of conda, that has the library; or the distribution that does without
@@ -51,6 +57,7 @@ from envdoctor.rules.lib._loading import (
     subjects,
     worst,
 )
+from envdoctor.rules.lib._unknown import findings as of_its_machine
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
@@ -58,7 +65,18 @@ RULE = Rule(
     "LIB001",
     "shared-library-missing",
     "error",
-    reads=("natives", "libraries", "machine", "preloads", "imported_modules", "distributions", "sites", "interpreter", "shell"),
+    reads=(
+        "natives",
+        "libraries",
+        "dll_folders",
+        "machine",
+        "preloads",
+        "imported_modules",
+        "distributions",
+        "sites",
+        "interpreter",
+        "shell",
+    ),
 )
 
 
@@ -73,6 +91,7 @@ def check(view: View) -> Iterator[Finding]:
     together = _together(by_name)
     for name in sorted(together):
         yield _finding(view, name, together[name], by_name[name], gone)
+    yield from of_its_machine(view, RULE)
 
 
 def _together(by_name: dict[str, list[Failure]]) -> dict[str, list[str]]:

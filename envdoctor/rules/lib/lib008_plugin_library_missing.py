@@ -36,7 +36,18 @@ RULE = Rule(
     "LIB008",
     "plugin-library-missing",
     "info",
-    reads=("natives", "libraries", "machine", "preloads", "imported_modules", "distributions", "sites", "interpreter", "shell"),
+    reads=(
+        "natives",
+        "libraries",
+        "dll_folders",
+        "machine",
+        "preloads",
+        "imported_modules",
+        "distributions",
+        "sites",
+        "interpreter",
+        "shell",
+    ),
 )
 
 
