@@ -37,6 +37,11 @@ def same_file(cause: Finding, effect: Finding) -> bool:
     return not _files(cause).isdisjoint(_files(effect))
 
 
+def names_file(cause: Finding, effect: Finding) -> bool:
+    """A file of the cause stands in the evidence of the effect."""
+    return any(line.startswith(f"{name}: ") for name in _files(cause) for line in effect.evidence)
+
+
 def stops_python(cause: Finding, _effect: Finding) -> bool:
     """The cause is about the interpreter's own files, not a module of its standard library."""
     return not any("lib-dynload/" in name for name in _files(cause))
@@ -71,7 +76,9 @@ LINKS: tuple[Link, ...] = (
     Link("PKG008", ("PKG007", "PKG006"), shares_one),
     Link("ARC003", ("ARC002", "ARC004", "ARC008"), shares_one),
     Link("PKG006", ("PKG012", "PKG013", "PIP001"), same_distribution),
-    Link("LIB006", ("LIB001", "LIB008"), shares_one),
+    Link("LIB006", ("PKG007",), same_file),
+    Link("LIB006", ("LIB001", "LIB008"), names_file),
+    Link("LIB006", ("LIB002", "LIB003"), same_distribution),
     Link("ARC002", ("LIB001", "LIB008"), shares_one),
     Link("ARC003", ("LIB001", "LIB002"), shares_one),
     Link("ARC008", ("LIB002",), shares_one),
@@ -86,7 +93,7 @@ LINKS: tuple[Link, ...] = (
     Link("PKG010", ("PTH007", "PTH008"), shares_one),
     Link("PKG006", ("PTH008",), shares_one),
 )
-_OF_ALL = frozenset([always, same_file, stops_python])
+_OF_ALL = frozenset([always, same_file, names_file, stops_python])
 """Relations that do not go by distributions."""
 
 
