@@ -71,7 +71,7 @@ class Store:
         self.folder = folder
 
     # ------------------------------------------------------------------------------------------------------- reading
-    def read(self, name: str) -> bytes | None:
+    def read(self, name: str) -> memoryview | None:
         """What was written under that name; None where nothing was, or it is damaged, or somebody else's."""
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
@@ -82,13 +82,8 @@ class Store:
             info = os.fstat(fd)
             if not stat.S_ISREG(info.st_mode) or info.st_size > MAX_FILE or not _own(info):
                 return None
-            data = b""
-            while len(data) <= info.st_size:
-                part = os.read(fd, info.st_size - len(data) + 1)
-                if not part:
-                    break
-                data = data + part if data else part
-            content = _unwrapped(data)
+            data = os.read(fd, info.st_size + 1)
+            content = _unwrapped(data) if len(data) == info.st_size else None
             if content is not None and not -USED < time.time() - info.st_mtime < USED:
                 os.utime(f"{self.folder}/{name}")
             return content
@@ -223,13 +218,13 @@ class Store:
             raise Unusable(f"cannot be read: {error.strerror or error}") from None
 
 
-def _unwrapped(data: bytes) -> bytes | None:
+def _unwrapped(data: bytes) -> memoryview | None:
     """The content of a file that is whole."""
     start = len(_MAGIC) + 12
     if len(data) < start or not data.startswith(_MAGIC):
         return None
     length = int.from_bytes(data[len(_MAGIC) : len(_MAGIC) + 8], "big")
-    content = data[start:]
+    content = memoryview(data)[start:]
     if length != len(content) or zlib.crc32(content) != int.from_bytes(data[start - 4 : start], "big"):
         return None
     return content

@@ -74,22 +74,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
     import msgspec
 
-    from envdoctor.collect import (
-        generated,
-        imports,
-        installers,
-        interpreter,
-        machine,
-        namespaces,
-        overrides,
-        paths,
-        project,
-        pth,
-        scripts,
-        shadows,
-        shell,
-        stdlib_users,
-    )
+    from envdoctor.collect import interpreter, machine, overrides, paths, project, shell
 
     run = _Runner(scene)
     memory = run("cache", lambda: _memory(scene, use_cache), None)
@@ -99,14 +84,16 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     manifest = run("project", lambda: project.collect(scene), None)
     read = _Read(scene, facts, sites, run)
 
-    def recall(name: str, inputs: object, function: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def recall(name: str, inputs: object, function: Callable[[], dict[str, Any]], after: str | None = None) -> dict[str, Any]:
         if memory is None:
             return function()
         crashes = len(run.checks)
-        return memory.recall(name, scene, inputs, function, lambda: len(run.checks) == crashes)
+        return memory.recall(name, scene, inputs, function, lambda: len(run.checks) == crashes, after)
 
     def environment() -> dict[str, Any]:
         """What the target's own files say."""
+        from envdoctor.collect import generated, imports, namespaces, pth, scripts, stdlib_users
+
         trees, dists = read.trees, read.dists
         found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
         return {
@@ -152,6 +139,8 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
 
     def surroundings() -> dict[str, Any]:
         """What stands around the target: the folders that Python starts in, settings of installers."""
+        from envdoctor.collect import installers, shadows
+
         trees = [read.outline(index, site) for index, site in enumerate(base.sites)]
         return {
             "installers": run(
@@ -162,19 +151,21 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             "shadows": run("shadows", lambda: shadows.collect(scene, facts, sites, trees, base.distributions, manifest), ()),
         }
 
+    asked = _for_loader(base)
+
     def libraries() -> dict[str, Any]:
         """What the loader would find, from files outside the site folders, too."""
         with watching(None):
             trees, dists = read.trees, read.dists
-        found = base
+        found = asked
         if scene.target.system == "linux":
             from envdoctor.collect import libraries as linux_libraries
 
-            found = run("libraries", lambda: linux_libraries.add(scene, facts, base), base)
+            found = run("libraries", lambda: linux_libraries.add(scene, facts, asked), asked)
         else:
             from envdoctor.collect import foreign_libraries
 
-            found = run("libraries", lambda: foreign_libraries.add(scene, base, trees, dists.owners), base)
+            found = run("libraries", lambda: foreign_libraries.add(scene, asked, trees, dists.owners), asked)
         from envdoctor.collect import numpy_modules, preloads, symbols
         from envdoctor.view import View
 
@@ -186,12 +177,12 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         )
         before = run("preloads", lambda: preloads.collect(scene, trees, known), preloads.Facts())
         found = msgspec.structs.replace(known, preloads=before.preloads, imported_modules=before.imported)
-        return {name: new for name in base.__struct_fields__ if (new := getattr(found, name)) is not getattr(base, name)}
+        return {name: new for name in asked.__struct_fields__ if (new := getattr(found, name)) is not getattr(asked, name)}
 
-    around = recall("surroundings", _without_limits(base), surroundings)
-    loader = recall("libraries", (_without_limits(base), scene.all_libraries), libraries)
+    around = recall("surroundings", (facts, sites, manifest), surroundings, "environment")
+    loader = recall("libraries", (asked, scene.all_libraries), libraries, "environment")
     if "machine" in loader:
-        loader["machine"] = msgspec.structs.replace(loader["machine"], limits=base.machine.limits)
+        loader |= {"machine": msgspec.structs.replace(loader["machine"], limits=base.machine.limits)}
     if memory is not None:
         run("cache", memory.save, None)
     gaps = tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))
@@ -208,11 +199,23 @@ def _memory(scene: Scene, use_cache: bool) -> Memory | None:
     return remember(scene)
 
 
-def _without_limits(snapshot: Snapshot) -> Snapshot:
-    """`snapshot` without what changes from minute to minute, and no collector after this one asks for."""
+def _for_loader(snapshot: Snapshot) -> Snapshot:
+    """As much of `snapshot` as decides what the loader finds: a new day or another PATH changes nothing about it."""
     import msgspec
 
-    return msgspec.structs.replace(snapshot, machine=msgspec.structs.replace(snapshot.machine, limits=Limits()))
+    shell = snapshot.shell
+    return msgspec.structs.replace(
+        snapshot,
+        date="",
+        project=None,
+        shell=Shell(
+            path=shell.path if snapshot.target.system == "windows" else (),
+            variables={name: value for name, value in shell.variables.items() if name.startswith(("LD_", "DYLD_", "GLIBC_"))},
+            library_folders=shell.library_folders,
+            overrides=shell.overrides,
+        ),
+        machine=msgspec.structs.replace(snapshot.machine, limits=Limits()),
+    )
 
 
 class _Read:

@@ -19,6 +19,7 @@ import os
 import stat
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from operator import attrgetter
@@ -59,8 +60,9 @@ class Part(msgspec.Struct, array_like=True):
     """Those that could not be, with the error number."""
     asked: list[tuple[str, str, Answer]]
     variables: dict[str, bytes | None]
-    facts: bytes
-    """A snapshot that has just the fields of this part."""
+    fields: list[str]
+    facts: msgspec.Raw
+    """A snapshot that has just these fields."""
     gaps: list[Gap]
 
     def holds(self, environ: Mapping[str, str], now: float) -> bool:
@@ -102,6 +104,8 @@ class Memory:
         self.changed = False
         self.problem: str | None = None
         """Why nothing could be kept."""
+        self.current: set[str] = set()
+        """Parts that hold in this run, taken over or made in it."""
         self.used: list[str] = []
         """Parts that were taken over."""
         self._load()
@@ -119,31 +123,44 @@ class Memory:
             self.parts = {part.name: part for part in file.parts}
 
     def recall(
-        self, name: str, scene: Scene, inputs: object, function: Callable[[], dict[str, Any]], whole: Callable[[], bool]
+        self,
+        name: str,
+        scene: Scene,
+        inputs: object,
+        function: Callable[[], dict[str, Any]],
+        whole: Callable[[], bool],
+        after: str | None = None,
     ) -> dict[str, Any]:
         """The snapshot fields that `function` makes: those of the earlier run where they hold, else new ones, which are kept.
 
         `inputs` is everything that `function` depends on besides the scene and the file system. `whole` says afterwards
-        whether nothing crashed.
+        whether nothing crashed. A part that comes `after` another depends on everything that the other depends on, too.
         """
+        before = self.parts.get(after) if after in self.current else None
         try:
-            digest = digest_of(inputs)
+            digest = digest_of((inputs, before and (before.made, before.signatures)))
         except (TypeError, ValueError, OverflowError):
+            digest = b""
+        if after is not None and before is None:
             digest = b""
         known = self.parts.get(name)
         if known is not None and digest and known.inputs == digest and known.holds(self.environ, time.time()):
-            fields = _decoded(known.facts)
+            fields = _decoded(known)
             if fields is not None:
                 scene.gaps += known.gaps
                 self.used.append(name)
+                self.current.add(name)
                 return fields
-        seen, before = Watch(), len(scene.gaps)
+        seen, gaps = Watch(), len(scene.gaps)
         with watch.watching(seen):
             fields = function()
         if digest and whole():
-            part = _part(name, digest, seen, fields, scene.gaps[before:])
+            for path in before.present if before is not None else ():
+                seen.states.pop(path, None)
+            part = _part(name, digest, seen, fields, scene.gaps[gaps:], scene.prefix)
             if part is not None:
                 self.parts[name] = part
+                self.current.add(name)
                 self.changed = True
         return fields
 
@@ -165,11 +182,16 @@ def remember(scene: Scene) -> Memory | None:
     return None if folder is None else Memory(Store(folder), scene)
 
 
-def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: list[Gap]) -> Part | None:
+def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: list[Gap], prefix: str) -> Part | None:
     """What is kept; None where something changes right now, or has a name that cannot be written down."""
     jump = (time.time_ns() - seen.started) - (time.monotonic_ns() - seen.ticks)
     if abs(jump) > TICK // 2:
         return None
+    # One state of a folder tells more cheaply than the types of several names in it.
+    folders = Counter(os.path.dirname(path) for question, path in seen.asked if question == "type")
+    for folder, count in folders.items():
+        if count > 1 and folder.startswith(prefix) and os.path.isdir(folder):
+            seen.states.setdefault(folder)
     present: list[str] = []
     absent: list[tuple[str, int]] = []
     found: list[os.stat_result] = []
@@ -194,7 +216,8 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
             absent=absent,
             asked=[(q, path, answer) for (q, path), answer in seen.asked.items() if not _implied(q, path, answer, known)],
             variables=seen.variables,
-            facts=msgspec.msgpack.encode(Snapshot(**{**_EMPTY, **fields})),
+            fields=list(fields),
+            facts=msgspec.Raw(msgspec.msgpack.encode(Snapshot(**{**_EMPTY, **fields}))),
             gaps=gaps,
         )
         msgspec.msgpack.encode((present, absent, part.asked))
@@ -219,15 +242,13 @@ _EMPTY: dict[str, Any] = {
 }
 
 
-def _decoded(facts: bytes) -> dict[str, Any] | None:
-    """The fields that stand in `facts`."""
+def _decoded(part: Part) -> dict[str, Any] | None:
+    """The fields of a part."""
     try:
-        snapshot = msgspec.msgpack.decode(facts, type=Snapshot)
-        names = msgspec.msgpack.decode(facts, type=dict[str, msgspec.Raw])
-    except UNREADABLE:
+        snapshot = msgspec.msgpack.decode(part.facts, type=Snapshot)
+        return {name: getattr(snapshot, name) for name in part.fields}
+    except (*UNREADABLE, AttributeError):
         return None
-    left_out = {*_EMPTY, "schema_version"} - ({"interpreter"} if snapshot.interpreter.path else set())
-    return {name: getattr(snapshot, name) for name in names if name not in left_out}
 
 
 def digest_of(value: object) -> bytes:
