@@ -476,8 +476,11 @@ def distribution(dist: str, names: Sequence[str], by_name: dict[str, dict[str, A
         kind = reason(result)
         if kind not in ("loader", "numpy", "ctypes"):
             continue
-        culprit = blamed(result) or (result.get("raised_in") if kind == "ctypes" else None)
+        culprit = blamed(result)
         owner = environment.owners.get(os.path.normpath(culprit)) if culprit else dist
+        if kind == "ctypes":
+            owners = [environment.owners.get(os.path.normpath(frame)) for frame in result["frames"]]
+            owner = next((one for one in reversed(owners) if one not in (None, "cffi")), dist)
         if owner in (dist, None):
             texts.append(f"import {name}: {kind}: {words(result)}")
     return texts

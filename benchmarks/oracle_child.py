@@ -40,15 +40,17 @@ def describe(error: BaseException) -> Result:
         text = str(error)
     except Exception:  # noqa: BLE001  foreign code raises what it likes
         text = "?"
-    last, where = error.__traceback__, None  # where it was raised, not where it was caught
+    frames: list[str] = []
+    last = error.__traceback__
     while last is not None:
-        where, last = last.tb_frame.f_code.co_filename, last.tb_next
+        frames.append(last.tb_frame.f_code.co_filename)
+        last = last.tb_next
     return {
         "type": type(error).__name__,
         "import_error": isinstance(error, ImportError),
         "text": text[:LONGEST],
         "path": getattr(error, "path", None) if isinstance(error, ImportError) else None,
-        "raised_in": where,
+        "frames": frames[-12:],
         "chain": [
             [type(one).__name__, str(one)[:LONGEST], getattr(one, "path", None) if isinstance(one, ImportError) else None]
             for one in chain[1:]
@@ -106,28 +108,26 @@ class Server:
                 os._exit(0)
         os.close(write)
         data = b""
+        late = False
         while not data.endswith(b"\n"):
-            left = start + timeout - time.monotonic()
-            ready = select.select([read], [], [], max(left, 0))[0] if left > 0 else []
-            if not ready:
+            if not select.select([read], [], [], max(start + timeout - time.monotonic(), 0))[0]:
+                late = True
                 break
             piece = os.read(read, 65536)
             if not piece:
                 break
             data += piece
-        else:
-            left = 1.0
         os.close(read)
         status = self.end(pid, data)
         if data.endswith(b"\n"):
             result = json.loads(data)
-        elif os.WIFSIGNALED(status) and left > 0:
+        elif late:
+            result = {"outcome": "timeout"}
+        elif os.WIFSIGNALED(status):
             number = os.WTERMSIG(status)
             result = {"outcome": "timeout"} if number == signal.SIGXCPU else {"outcome": "killed", "signal": number}
-        elif left > 0:
-            result = {"outcome": "exited", "code": os.WEXITSTATUS(status)}
         else:
-            result = {"outcome": "timeout"}
+            result = {"outcome": "exited", "code": os.WEXITSTATUS(status)}
         result["seconds"] = round(time.monotonic() - start, 2)
         return result
 
