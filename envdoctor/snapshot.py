@@ -948,6 +948,9 @@ class Machine(Fact, frozen=True, kw_only=True):
     all_libraries: bool = False
     library_folders: tuple[str, ...] = ()
     """The loader's default folders there, in order."""
+    uncached_libraries: tuple[str, ...] = ()
+    """Paths of libraries that are asked for, and that the loader would find if ``ldconfig`` had been run since they came: they
+    lie in a folder of ld.so.conf, and the cache does not know them."""
     wsl: bool = False
     binfmt: tuple[str, ...] = ()
     """Machines that qemu-user or Rosetta runs here transparently."""

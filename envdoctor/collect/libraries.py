@@ -8,6 +8,7 @@ files ask for, until nothing new comes up. A folder is listed once and a file is
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -17,15 +18,17 @@ import msgspec
 from envdoctor.collect import files, native
 from envdoctor.collect.interpreter import Facts as InterpreterFacts
 from envdoctor.collect.native import ldcache
+from envdoctor.collect.records import is_native
 from envdoctor.collect.scene import Scene
 from envdoctor.loader.model import normal
-from envdoctor.platforms import interpreter_libc
+from envdoctor.platforms import interpreter_libc, numbers
 from envdoctor.snapshot import Machine, NativeFile, Site, Snapshot, text
 
 MAX_FILES = 20_000
 MAX_FOLDERS = 5_000
 MAX_LOADER = 4 << 20
 MAX_CACHE = 32 << 20
+MAX_CONFIGURATIONS = 200
 _HWCAPS = "glibc-hwcaps"
 _LIBRARY = re.compile(r"\.so(\.[\w.]+)?$")
 
@@ -41,6 +44,8 @@ class Facts(NamedTuple):
     """For ``Machine.library_folders``."""
     complete: bool = False
     """For ``Machine.all_libraries``."""
+    uncached: tuple[str, ...] = ()
+    """For ``Machine.uncached_libraries``."""
 
 
 def add(scene: Scene, facts: InterpreterFacts, snapshot: Snapshot) -> Snapshot:
@@ -51,7 +56,11 @@ def add(scene: Scene, facts: InterpreterFacts, snapshot: Snapshot) -> Snapshot:
     """
     found = collect(scene, facts, snapshot.sites, snapshot.natives, snapshot.machine)
     machine = msgspec.structs.replace(
-        snapshot.machine, libraries=found.machine, library_folders=found.folders, all_libraries=found.complete
+        snapshot.machine,
+        libraries=found.machine,
+        library_folders=found.folders,
+        all_libraries=found.complete,
+        uncached_libraries=found.uncached,
     )
     return msgspec.structs.replace(snapshot, libraries=found.libraries, machine=machine)
 
@@ -78,7 +87,9 @@ class _Linux:
         self.site_paths = [site.path for site in sites]
         libc = interpreter_libc(facts.interpreter) or (machine.libc or "").partition(" ")[0]
         self.musl = libc == "musl"
-        self.levels = () if self.musl else ldcache.usable_levels(machine.cpu.level)
+        version = numbers(machine.libc) if libc == "glibc" else None
+        subfolders = not self.musl and (version is None or version >= (2, 33))
+        self.levels = ldcache.usable_levels(machine.cpu.level) if subfolders else ()
         self.names: set[str] = set()
         """Names that something asks for."""
         self.new: set[str] = set()
@@ -87,6 +98,8 @@ class _Linux:
         """Folders outside of the site folders that a search leads to, with the names in them."""
         self.fresh: list[str] = []
         """Those of them that were not looked into yet."""
+        self.inner: dict[str, None] = {}
+        """Folders inside of the site folders that a search leads to."""
         self.paths: dict[str, NativeFile] = {}
         """What stands at a path, of the target."""
         self.system: dict[str, list[NativeFile]] = {}
@@ -120,6 +133,7 @@ class _Linux:
             machine=tuple(file for name in sorted(self.system) for file in self.system[name]),
             folders=tuple(text(folder) for folder in self.default_folders),
             complete=self.scene.all_libraries,
+            uncached=self._uncached(),
         )
 
     def _close(self) -> None:
@@ -135,6 +149,11 @@ class _Linux:
                 self._take(folder, self.names)
             for name in sorted(names):
                 self._take_of_system(name)
+            # files of site folders are known by the look of their names; others may be asked for, too
+            odd = [name for name in names if not is_native(name)]
+            for folder in self.inner if odd else ():
+                for name in sorted(self._names_in(folder).intersection(odd)):
+                    self._put(f"{folder}/{name}")
 
     def _sites(self, natives: tuple[NativeFile, ...]) -> None:
         """What the files of the site folders ask for, and where they look."""
@@ -216,7 +235,10 @@ class _Linux:
 
     def _enter(self, folder: str) -> None:
         """Adds a folder, unless it belongs to a site folder, whose files are known."""
-        if folder in self.folders or len(self.folders) >= MAX_FOLDERS or f"{folder}/".startswith(self.sites):
+        if folder in self.folders or len(self.folders) >= MAX_FOLDERS:
+            return
+        if f"{folder}/".startswith(self.sites):
+            self.inner[folder] = None
             return
         self.folders[folder] = frozenset()
         self.fresh.append(folder)
@@ -367,6 +389,38 @@ class _Linux:
                 self.scene.gap("libraries", path, str(error))
         except ldcache.CacheError as error:
             self.scene.gap("libraries", path, f"no library cache that the loader would use: {error}")
+
+    def _uncached(self) -> tuple[str, ...]:
+        """Libraries that are asked for, that the loader does not find, and that lie in a folder of ld.so.conf: ldconfig was not
+        run since they came."""
+        if self.musl or not self.cache:
+            return ()
+        unknown = self.names.difference(self.system)
+        found: list[str] = []
+        for folder in self._configured():
+            place = self.root + folder.rstrip("/")
+            found += [f"{place}/{name}" for name in sorted(self._names_in(place) & unknown)]
+        return tuple(text(path) for path in found[:100])
+
+    def _configured(self) -> list[str]:
+        """The folders of ld.so.conf and the files that it includes, in order."""
+        waiting = ["/etc/ld.so.conf"]
+        found: dict[str, None] = {}
+        for number in range(MAX_CONFIGURATIONS):
+            if number >= len(waiting):
+                break
+            try:
+                content = files.read_text(self._real(self.root + waiting[number]), 1 << 18)
+            except files.Unreadable:
+                continue
+            folders, patterns = ldcache.configured(content)
+            found.update(dict.fromkeys(folders))
+            for pattern in patterns:
+                folder, _, name = pattern.rpartition("/")
+                folder = folder if folder.startswith("/") else f"/etc/{folder}".rstrip("/")
+                names = fnmatch.filter(sorted(self._names_in(self.root + folder)), name)
+                waiting += [path for each in names if (path := f"{folder}/{each}") not in waiting]
+        return list(found)
 
     def _musl_folders(self) -> tuple[str, ...]:
         path = self.root + ldcache.musl_path_file(self.interpreter.machine or self.machine.machine)
