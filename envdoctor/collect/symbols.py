@@ -69,8 +69,12 @@ class Question:
 def collect(scene: Scene, view: View, trees: Sequence[Tree | None]) -> tuple[UnresolvedSymbols, ...]:
     """Facts of all files with such symbols, sorted by path. Nothing where the loader's libraries are not known."""
     loads = view.loads
-    if view.snapshot.target.system != "linux" or loads.reason is not None or not loads.roots:
+    if loads.reason is not None or not loads.roots:
         return ()
+    if view.snapshot.target.system != "linux":
+        from envdoctor.collect import foreign_symbols
+
+        return foreign_symbols.collect(scene, view)
     return _Search(scene, view, loads, trees).run()
 
 

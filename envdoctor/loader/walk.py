@@ -77,6 +77,8 @@ class Walk(Loads):
         self.tried: dict[str, None] = {}
         """Absolute paths at which the loader would look and where the snapshot has no file; for the collector."""
         self.files = {path: file for file, path in self._every_file()}
+        self.edges: dict[tuple[str, str], str] = {}
+        """What a need of a file leads to, by path and name: in the process of the first root where it came up."""
         self._scopes: dict[Root, tuple[tuple[Loaded, ...], tuple[Missing, ...]]] = {}
         if not self.machines:
             self.reason = "the architecture of the interpreter is not known"
@@ -153,6 +155,7 @@ class Walk(Loads):
                     if name not in weak:
                         missing.append(self._missing(name, asker, root, found))
                     continue
+                self.edges.setdefault((asker.path, name), found.path)
                 if process.get(found.path) is not None:
                     continue
                 part = self.part(found.file, root.part)
@@ -196,6 +199,11 @@ class Walk(Loads):
         """Every need of a root that no search finds."""
         return (one for root in self.roots for one in self._walk(root)[1])
 
+    @property
+    def unfound_of_orphans(self) -> Iterator[Missing]:
+        """The same for orphans."""
+        return (one for root in self.orphans for one in self._walk(root)[1])
+
     @cached_property
     def missing(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.missing`."""
@@ -205,8 +213,7 @@ class Walk(Loads):
     def missing_of_orphans(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.missing_of_orphans`. A library that its own distribution ships is in the process, or can be
         brought there, before a plugin asks for it."""
-        found = (one for root in self.orphans for one in self._walk(root)[1] if one.known)
-        return tuple(one for one in found if not self._of_own(one))
+        return tuple(one for one in self.unfound_of_orphans if one.known and not self._of_own(one))
 
     def _of_own(self, one: Missing) -> bool:
         allowed = self.requirements(one.root.distribution)
@@ -220,8 +227,7 @@ class Walk(Loads):
     @cached_property
     def unknown_of_orphans(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.unknown_of_orphans`."""
-        found = (one for root in self.orphans for one in self._walk(root)[1] if not one.known)
-        return tuple(one for one in found if not self._of_own(one))
+        return tuple(one for one in self.unfound_of_orphans if not one.known and not self._of_own(one))
 
     # --------------------------------------------------------------------------------------------------- what is shipped
     def leaf(self, name: str) -> str:

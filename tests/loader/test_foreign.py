@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,8 +16,9 @@ from envdoctor.loader.model import Loads, Missing
 from envdoctor.view import View
 from tests.builders import Env
 from tests.collect.test_native import FIXTURES, fat
+from tests.fuzz import images as fuzz
 from tests.images import bundle, dll, dylib
-from tests.support import snapshot_of
+from tests.support import report_of, snapshot_of
 
 MAC_TAGS = ("cp311-cp311-macosx_11_0_arm64",)
 WINDOWS_TAGS = ("cp311-cp311-win_amd64",)
@@ -391,3 +393,49 @@ def test_conda_s_folders_in_any_case(windows_conda: Env) -> None:
         "msvcp140.dll",
         "zlib.dll",
     ]
+
+
+# --------------------------------------------------------------------------------------------------------------- symbols
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_symbol_that_another_distribution_s_dll_lacks(windows: Env, fits: bool) -> None:
+    """torchvision for another torch: the DLL is there, the name is not in it."""
+    module = fuzz.pe_with_exports()
+    if fits:
+        module = module.replace(b"?beta@@YAXXZ\0", b"call\0".ljust(13, b"\0"))
+    install(
+        windows,
+        "beta",
+        {"beta/__init__.py": "import os\nos.add_dll_directory('lib')\n", "beta/lib/beta.dll": fuzz.pe_with_exports()},
+    )
+    install(windows, "alpha", {PYD: module}, ["beta"])
+    snapshot = snapshot_of(windows.prefix)
+    assert View(snapshot).loads.missing == ()
+    found = [(one.path, one.symbols, [path.rpartition("/")[2] for path in one.providers]) for one in snapshot.unresolved_symbols]
+    assert found == ([] if fits else [(PYD, ("?beta@@YAXXZ",), ["beta.dll"])])
+    findings = report_of(snapshot, "LIB003").findings
+    assert [(f.subjects[0].name, "YAXXZ" in f.message) for f in findings] == ([] if fits else [("alpha", False)])
+
+
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_symbol_that_another_distribution_s_dylib_lacks(mac: Env, fits: bool) -> None:
+    module = fuzz.macho_with_symbols().replace(b"@loader_path/libdelta.dylib", b"/usr/lib/libdelta.1.0.dylib")
+    if fits:
+        module = module.replace(b"_beta_call\0", b"_alpha\0".ljust(11, b"\0"))
+    library = dylib_that_defines_alpha()
+    core = bundle(needs=["@rpath/libbeta.dylib"], rpaths=["@loader_path/lib"])
+    install(mac, "beta", {"beta/_core.cpython-311-darwin.so": core, "beta/lib/libbeta.dylib": library})
+    install(mac, "alpha", {EXT: module}, ["beta"])
+    snapshot = snapshot_of(mac.prefix)
+    found = [(one.path, one.symbols, [path.rpartition("/")[2] for path in one.providers]) for one in snapshot.unresolved_symbols]
+    assert found == ([] if fits else [(EXT, ("beta_call",), ["libbeta.dylib"])])
+
+
+def dylib_that_defines_alpha() -> bytes:
+    """The corpus's library under the name that others ask for; what it passes on is its own."""
+    data = fuzz.macho_with_symbols()
+    data = data.replace(b"@rpath/libbeta.dylib\0", b"@rpath/libzeta.dylib\0").replace(
+        b"@rpath/libalpha.dylib\0", b"@rpath/libbeta.dylib\0\0"
+    )
+    return data.replace(struct.pack("<I", 0x8000001F), struct.pack("<I", 0x80000018))

@@ -257,12 +257,13 @@ class MachO(Window):
     def wanted(self, part: Part) -> dict[str, set[bytes]]:
         """Strong undefined symbols of a slice by the library that must define them, by its name in ``Slice.needed``.
 
-        Those that any library, the main program or the file itself may define are left out.
+        Those that any library, the main program or the file itself may define are left out, and so are those that may be
+        weak definitions (of C++), which whatever is loaded may give.
         """
         found: dict[str, set[bytes]] = {}
         for word, type_, description, value in self._table(part, undefined=True) if part.two_level else ():
             number = description >> 8 & 255
-            strong = not type_ & 0x0E and value == 0 and not description & 0x40
+            strong = not type_ & 0x0E and value == 0 and not description & 0xC0
             if strong and number not in (_SELF, _MAIN_PROGRAM, _ANYWHERE) and number <= len(part.libraries):
                 found.setdefault(part.libraries[number - 1], set()).add(word)
         return found
@@ -322,40 +323,41 @@ class MachO(Window):
 
     def exports(self, name: bytes) -> bool:
         """The first slice defines that symbol."""
-        for part in self.parts[:1]:
-            if part.trie[1]:
-                return self._in_trie(part, b"_" + name)
-            return any(word == name and type_ & 0x0E for word, type_, _, _ in self._table(part, defined=True))
-        return False
+        return any(not self.lacks(part, {name}) for part in self.parts[:1])
 
-    def _in_trie(self, part: Part, name: bytes) -> bool:
-        """The trie's walk for one name, as dyld does it."""
+    def lacks(self, part: Part, names: set[bytes]) -> set[bytes]:
+        """Those of `names` (without their leading underscore) that a slice does not define."""
         offset, size = part.trie
-        trie = self.at(offset, min(size, 1 << 16))
-        if size > len(trie):
+        if size:
             trie = self.at(offset, min(size, _MAX_TRIE))
-        node = 0
-        for _ in range(len(name) + 1):
-            if node >= len(trie):
+            return {name for name in names if not _in_trie(trie, b"_" + name)}
+        return names - {word for word, type_, _, _ in self._table(part, defined=True) if type_ & 0x0E}
+
+
+def _in_trie(trie: bytes, name: bytes) -> bool:
+    """The walk through an export trie for one name, as dyld does it."""
+    node = 0
+    for _ in range(len(name) + 1):
+        if node >= len(trie):
+            return False
+        terminal, at = _uleb(trie, node)
+        if not name:
+            return terminal > 0
+        at += terminal
+        children = trie[at] if at < len(trie) else 0
+        at += 1
+        for _child in range(children):
+            end = trie.find(b"\0", at, at + _MAX_NAME)
+            if end < 0:
                 return False
-            terminal, at = _uleb(trie, node)
-            if not name:
-                return terminal > 0
-            at += terminal
-            children = trie[at] if at < len(trie) else 0
-            at += 1
-            for _child in range(children):
-                end = trie.find(b"\0", at, at + _MAX_NAME)
-                if end < 0:
-                    return False
-                edge = trie[at:end]
-                node, at = _uleb(trie, end + 1)
-                if edge and name.startswith(edge):
-                    name = name[len(edge) :]
-                    break
-            else:
-                return False
-        return False
+            edge = trie[at:end]
+            node, at = _uleb(trie, end + 1)
+            if edge and name.startswith(edge):
+                name = name[len(edge) :]
+                break
+        else:
+            return False
+    return False
 
 
 def _uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -21,6 +21,8 @@ def plain_name(symbol: str) -> str:
 
     `symbol` itself where it is no such name or a part of it is not understood.
     """
+    if symbol.startswith("?"):
+        return _of_visual_cpp(symbol)
     match = _NESTED.match(symbol)
     if match is None or not symbol.startswith("_Z"):
         return symbol
@@ -53,6 +55,16 @@ def plain_name(symbol: str) -> str:
         if not nested:
             break
     return "::".join(parts) if parts else symbol
+
+
+def _of_visual_cpp(symbol: str) -> str:
+    """The same for Visual C++: ``?name@Class@space@@…``, ``??0Class@space@@…`` for a constructor, ``??1`` for a destructor."""
+    special = symbol[:3] if symbol[:3] in ("??0", "??1") else symbol[:1]
+    parts = symbol[len(special) :].partition("@@")[0].split("@")
+    if not all(part.isidentifier() for part in parts):
+        return symbol
+    own = {"??0": [parts[0]], "??1": [f"~{parts[0]}"]}.get(special, [])
+    return "::".join([*reversed(parts), *own])
 
 
 def spoken(symbol: str) -> str:

@@ -10,7 +10,8 @@ torch, an extension for another pyarrow, libtorch for another NCCL.
 For every extension module the files that the loader would map are worked out, in its order. The strong undefined symbols of
 each, those that some relocation names, are looked up in the program, in what LD_PRELOAD adds and in those files: by their
 hash tables, nothing is run. Files that are as an index published them, and that need only their own distribution and the
-system, were linked together and are looked up with `--deep` only.
+system, were linked together and are looked up with `--deep` only. Files of macOS and Windows say themselves which library
+must define a symbol: where that is another distribution's, it is asked.
 
 ## Look-alikes that are fine
 - Weak symbols, and symbols that no relocation names.
@@ -67,8 +68,6 @@ class Fault(NamedTuple):
 
 def check(view: View) -> Iterator[Finding]:
     """One finding for each distribution and the one whose library does not fit it."""
-    if view.snapshot.target.system != "linux":
-        raise Skip(f"symbols are looked up on Linux only, the target is for {view.snapshot.target.system}")
     if view.loads.reason is not None and not view.snapshot.unresolved_symbols:
         raise Skip(view.loads.reason)
     groups: dict[tuple[int, str, str], list[Fault]] = {}
