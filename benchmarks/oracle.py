@@ -51,7 +51,8 @@ _NUMPY = re.compile(
     r"|compiled (against|using) (ABI|API|NumPy)|binary incompatibility"
 )
 _BY_CTYPES = re.compile(
-    r"cannot load library|[Ll]ibrary not found|not find .{0,40}(library|\.so)|(?:lib\w+|library) (?:is )?not (?:found|installed)"
+    r"cannot load library|[Ll]ibrary not found|[Uu]nable to find (?:lib\w|.{0,40} library)|not find .{0,40}(?:library|\.so)"
+    r"|(?:lib\w+|library) (?:is )?not (?:found|installed)"
 )
 _FATAL = {4: "SIGILL", 7: "SIGBUS", 11: "SIGSEGV"}
 
@@ -83,6 +84,8 @@ class Extension(NamedTuple):
     module: str
     path: str
     distribution: str | None
+    variants: tuple[str, ...] = ()
+    """Files of which the package's own code picks one for this module: ``MPI.mpich.cpython-311-….so``."""
 
 
 class Environment:
@@ -159,6 +162,10 @@ class Environment:
                     if stem is not None:
                         path = os.path.join(folder, one)
                         here[prefix + stem] = Extension(prefix + stem, path, self.owners.get(os.path.normpath(path)))
+                for stem, variants in self._variants(files).items():
+                    if stem not in folders and f"{stem}.py" not in files and prefix + stem not in here:
+                        paths = tuple(os.path.join(folder, one) for one in variants)
+                        here[prefix + stem] = Extension(prefix + stem, "", self.owners.get(os.path.normpath(paths[0])), paths)
             tops = {name.partition(".")[0] for name in found}
             found.update({name: one for name, one in here.items() if name not in found and self._first(name, site, tops)})
         return sorted(found.values())
@@ -179,6 +186,17 @@ class Environment:
             name = next(stem + suffix for suffix in self.suffixes if stem + suffix in natives)
             if name != stem + ".so" or self._initialises(os.path.join(folder, name), stem):
                 yield name
+
+    def _variants(self, files: Sequence[str]) -> dict[str, list[str]]:
+        """Module to files that carry one more word before their tag."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(files):
+            for suffix in self.suffixes:
+                stem, dot, word = name[: -len(suffix)].partition(".")
+                if name.endswith(suffix) and suffix != ".so" and dot and stem.isidentifier() and word.isalnum():
+                    found[stem].append(name)
+                    break
+        return found
 
     @staticmethod
     def _initialises(path: str, stem: str) -> bool:
@@ -291,9 +309,9 @@ def really(environment: Environment, *, timeout: float, jobs: int, progress: boo
 
 
 def reason(result: dict[str, Any]) -> str:
-    """Class of an outcome: ok, loader, numpy, ctypes, python, raised, timeout, crash, exited."""
+    """Class of an outcome: ok, loader, numpy, ctypes, python, raised, timeout, crash, aborted, killed, exited."""
     if result["outcome"] == "killed":
-        return "crash" if result["signal"] in _FATAL else "killed"
+        return "crash" if result["signal"] in _FATAL else "aborted" if result["signal"] == 6 else "killed"
     if result["outcome"] != "raised":
         return str(result["outcome"])
     texts = [(result["type"], result["text"]), *[(kind, text) for kind, text, _ in result["chain"]]]
@@ -327,7 +345,7 @@ def words(result: dict[str, Any]) -> str:
 FAILS = ("loader", "numpy", "crash")
 
 
-def verdict(record: dict[str, Any], path: str) -> tuple[str, str]:
+def verdict(record: dict[str, Any], path: str, variants: Sequence[str] = ()) -> tuple[str, str]:
     """(ok, loader, numpy, crash or undecided; text) of one extension module.
 
     ``ok`` has a text when the import fails for a reason that is not the loader's, or for the loader's reason with another file.
@@ -339,6 +357,8 @@ def verdict(record: dict[str, Any], path: str) -> tuple[str, str]:
     tries = [record["after"], *alone] if "after" in record else alone
     if any(one["outcome"] == "ok" for one in tries):
         return "ok", words(plain)
+    if variants and all(reason(one) in ("loader", "ctypes") for one in (plain, *tries)):
+        return "loader", words(plain)
     for one in (plain, *tries):
         if reason(one) == "loader" and os.path.realpath(blamed(one) or path) == os.path.realpath(path):
             return "loader", words(one)
@@ -350,6 +370,8 @@ def verdict(record: dict[str, Any], path: str) -> tuple[str, str]:
         return "ok", words(plain)
     if all(reason(one) == "crash" for one in (plain, *tries)):
         return "crash", words(plain)
+    if any(reason(one) in ("exited", "aborted") for one in (plain, *tries)):
+        return "ok", words(plain)
     return "undecided", words(plain)
 
 
@@ -428,11 +450,13 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
     modules: list[Line] = []
     own: dict[str, list[Line]] = defaultdict(list)
     for name in sorted({m["module"] for g in environment.groups for m in g["modules"]}):
-        path = paths[name].path if name in paths else dynload[name]
+        path = (paths[name].path or paths[name].variants[0]) if name in paths else dynload[name]
+        variants = paths[name].variants if name in paths else ()
         owner = (paths[name].distribution if name in paths else "the interpreter") or ""
         record = by_name.get(name)
-        really_, text = verdict(record, path) if record else ("undecided", "no result: the fork server ended")
-        lines = claims.files.get(os.path.realpath(path), [])
+        really_, text = verdict(record, path, variants) if record else ("undecided", "no result: the fork server ended")
+        claimed = [claims.files.get(os.path.realpath(one), []) for one in variants or (path,)]
+        lines = [line for one in claimed for line in one] if all(claimed) else []
         line = Line(name, owner, cell(really_, bool(lines)), f"{really_} {text}".strip(), lines)
         modules.append(line)
         own[owner].append(line)

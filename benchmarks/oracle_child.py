@@ -173,7 +173,7 @@ class Server:
             firsts = [first for first in group["firsts"] if first != name]
             if firsts:
                 record["after"] = self.child(timeout, [*firsts, name])
-            if not firsts or record["after"]["outcome"] != "ok":
+            if path and (not firsts or record["after"]["outcome"] != "ok"):
                 record["direct"] = self.child(timeout, [], (name, path))
                 if record["direct"]["outcome"] != "ok" and firsts:
                     record["direct_after"] = self.child(timeout, firsts, (name, path))
