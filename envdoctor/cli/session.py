@@ -116,9 +116,12 @@ class Session:
             timings=collected.timings,
             known=known,
         )
+        changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
         if known is not None:
             known.keep()
-        changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
+            if known.memory.problem is not None and self.verbosity > 0:
+                note = f"nothing is kept for the next run: the cache folder {known.memory.problem}"
+                changes["notes"] = (*report.notes, note)
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))
         return msgspec.structs.replace(report, **changes)
