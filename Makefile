@@ -6,8 +6,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 JOBS   ?= auto
 SECONDS ?= 60
+COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench oracle docs fuzz format clean
+.PHONY: help setup run check test test-real bench oracle docs fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ docs: $(READY) ## rule pages, command-line reference, schemas and README tables,
 
 fuzz: $(READY) ## random damage to every parser; SECONDS=60, SEED=…
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+fuzz-images: $(READY) ## random damage to native files and library caches alone: COUNT=100000 of each format
+	$(BIN)/python tests/fuzz/images.py --count $(COUNT)
 
 format: $(READY) ## ruff's formatting and safe fixes, in place
 	$(BIN)/ruff check --fix .

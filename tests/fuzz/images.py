@@ -1,8 +1,8 @@
-"""Random damage to Mach-O and PE files, at the readers themselves: `python tests/fuzz/images.py --count 500000`.
+"""Random damage to ELF, Mach-O and PE files and to ld.so.cache, at the readers themselves: `make fuzz-images COUNT=500000`.
 
-Each round spoils one sound file (a fixture, one of the corpus, one built here with export tries, symbol tables, delay
-imports and forwarders), most often in its headers and tables, and asks the reader for everything that it can tell. Only the
-errors that the callers expect may come out; no round may take longer than half a second of CPU. A file that breaks this is
+Each round spoils one sound file (a fixture, one of the corpus, one built here with all the tables that a reader follows),
+most often in its headers and tables, and asks the reader for everything that it can tell. Only the errors that the callers
+expect may come out; no round may take longer than half a second of CPU. A file that breaks this is
 kept under .work/fuzz/, and the exit code is 1.
 """
 
@@ -25,14 +25,135 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from envdoctor.collect import native  # noqa: E402
-from envdoctor.collect.native import HEAD  # noqa: E402
+from envdoctor.collect.native import HEAD, ldcache  # noqa: E402
+from envdoctor.collect.native.elf import MAGIC, Elf, gnu_hash, sysv_hash  # noqa: E402
 from envdoctor.collect.native.macho import FAT, THIN, MachO  # noqa: E402
 from envdoctor.collect.native.pe import Pe  # noqa: E402
 from tests.fuzz import corpus  # noqa: E402
 
+FORMS = ("elf", "cache", "macho", "pe")
 SLOW = 0.5
 EXPECTED = (struct.error, ValueError, IndexError, OverflowError, OSError)
 NUMBERS = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
+
+
+NAMES = [b"PyInit_native", b"alpha", b"beta", b"", b"_ZN5alpha4betaEv" * 40]
+MANY = [*NAMES, *(b"symbol_%d" % number for number in range(60))]
+
+
+def elf_with_everything(bits: int = 64, endian: str = "<") -> bytes:
+    """A library with version needs (one weak), version definitions, both hash tables, and a property note."""
+    wide = bits == 64
+    words = [b"libc.so.6", b"libm.so.6", b"libalpha.so.1", b"$ORIGIN/../alpha.libs:/opt/lib", b"GLIBC_2.17", b"GLIBC_2.2.5"]
+    words += [b"GLIBC_2.29", b"ALPHA_1", b"ALPHA_2", b"PyLong_FromLong", b"PyInit_native", b"alpha", b"beta"]
+    strings = b"\0" + b"\0".join(words) + b"\0"
+    at = {word: strings.index(b"\0" + word + b"\0") + 1 for word in words}
+    image = bytearray(0x1000)
+    place = {"note": 0x180, "strings": 0x200, "symbols": 0x300, "versions": 0x3C0, "needs": 0x400, "defs": 0x480}
+    place |= {"gnu": 0x500, "sysv": 0x580, "dynamic": 0x600}
+
+    def put(where: int, form: str, *values: int | bytes) -> None:
+        struct.pack_into(endian + form, image, where, *values)
+
+    image[:16] = b"\x7fELF" + bytes([2 if wide else 1, 1 if endian == "<" else 2, 1]) + bytes(9)
+    head = 64 if wide else 52
+    put(
+        16,
+        "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH",
+        3,
+        62 if wide else 3,
+        1,
+        0,
+        head,
+        0,
+        0,
+        head,
+        56 if wide else 32,
+        4,
+        0,
+        0,
+        0,
+    )
+    parts = [(1, 5, 0, 0x1000), (2, 6, place["dynamic"], 0x180), (4, 4, place["note"], 0x40), (0x6474E551, 7, 0, 0)]
+    for number, (kind, flags, offset, size) in enumerate(parts):
+        if wide:
+            put(head + 56 * number, "IIQQQQQQ", kind, flags, offset, offset, offset, size, size, 8)
+        else:
+            put(head + 32 * number, "IIIIIIII", kind, offset, offset, offset, size, size, flags, 8)
+    put(place["note"], "III4sIII", 4, 16, 5, b"GNU\0", 0xC0008002, 4, 4)
+    image[place["strings"] : place["strings"] + len(strings)] = strings
+    width = 24 if wide else 16
+    symbols = [(0, 0, 0), (at[b"PyLong_FromLong"], 0x12, 0), (at[b"PyInit_native"], 0x12, 7), (at[b"alpha"], 0x11, 7)]
+    symbols.append((at[b"beta"], 0x22, 7))
+    # one bucket, so that the order of the symbols is free
+    for number, (name, info, section) in enumerate(symbols):
+        if wide:
+            put(place["symbols"] + width * number, "IBBHQQ", name, info, 0, section, 0x700, 8)
+        else:
+            put(place["symbols"] + width * number, "IIIBBH", name, 0x700, 8, info, 0, section)
+    put(place["versions"], "5H", 0, 2, 1, 3, 0x8004)
+    put(place["needs"], "HHIII", 1, 2, at[b"libc.so.6"], 16, 48)
+    put(place["needs"] + 16, "IHHII", 0, 0, 2, at[b"GLIBC_2.17"], 16)
+    put(place["needs"] + 32, "IHHII", 0, 2, 5, at[b"GLIBC_2.2.5"], 0)
+    put(place["needs"] + 48, "HHIII", 1, 1, at[b"libm.so.6"], 16, 0)
+    put(place["needs"] + 64, "IHHII", 0, 0, 6, at[b"GLIBC_2.29"], 0)
+    for number, (word, flags) in enumerate([(b"libalpha.so.1", 1), (b"ALPHA_1", 0), (b"ALPHA_2", 0)]):
+        start = place["defs"] + 28 * number
+        put(start, "HHHHIII", 1, flags, number + 1, 1, 0, 20, 28 if number < 2 else 0)
+        put(start + 20, "II", at[word], 0)
+    codes = [gnu_hash(word) for word in (b"PyInit_native", b"alpha", b"beta")]
+    put(place["gnu"], "IIII", 1, 2, 1, 5)
+    put(place["gnu"] + 16, "Q" if wide else "I", (1 << bits) - 1)
+    after = place["gnu"] + 16 + bits // 8
+    put(after, "I", 2)
+    put(after + 4, "III", *(code & ~1 for code in codes[:2]), codes[2] | 1)
+    put(place["sysv"], "II", 1, 5)
+    put(place["sysv"] + 8, "6I", 2, 0, 0, 3, 4, sysv_hash(b"") & 0)
+    tags = [(1, at[b"libc.so.6"]), (1, at[b"libm.so.6"]), (14, at[b"libalpha.so.1"]), (29, at[b"$ORIGIN/../alpha.libs:/opt/lib"])]
+    tags += [(5, place["strings"]), (10, len(strings)), (6, place["symbols"]), (11, width), (4, place["sysv"])]
+    tags += [(0x6FFFFEF5, place["gnu"]), (0x6FFFFFF0, place["versions"]), (0x6FFFFFFE, place["needs"]), (0x6FFFFFFF, 2)]
+    tags += [(0x6FFFFFFC, place["defs"]), (0x6FFFFFFD, 3), (0x6FFFFFFB, 0x800), (0, 0)]
+    for number, (tag, value) in enumerate(tags):
+        put(place["dynamic"] + (16 if wide else 8) * number, "QQ" if wide else "II", tag, value)
+    return bytes(image)
+
+
+def without(image: bytes, tag: int) -> bytes:
+    """`image` of :func:`elf_with_everything`, 64 bits, with a tag of its dynamic section turned into one that says nothing."""
+    out = bytearray(image)
+    for at in range(0x600, 0x780, 16):
+        if struct.unpack_from("<Q", out, at)[0] == tag:
+            struct.pack_into("<Q", out, at, 0x6FFFFFF9)
+    return bytes(out)
+
+
+def library_cache() -> bytes:
+    """A library cache in the new format, with two subfolders for newer processors."""
+    rows = [(b"libalpha.so.1", b"/usr/lib/glibc-hwcaps/x86-64-v3/libalpha.so.1", 1 << 62 | 2 << 32)]
+    rows += [(b"libalpha.so.1", b"/usr/lib/libalpha.so.1", 0), (b"libbeta.so", b"/usr/lib/tls/libbeta.so", 1 << 63)]
+    strings = b"".join(name + b"\0" + path + b"\0" for name, path, _ in rows) + b"x86-64-v3\0x86-64-v2\0"
+    start = 48 + 24 * len(rows)
+    table = b""
+    at = start
+    for name, path, hwcap in rows:
+        table += struct.pack("<iIIIQ", 0x0303, at, at + len(name) + 1, 0, hwcap)
+        at += len(name) + len(path) + 2
+    strings += bytes(-(start + len(strings)) % 4)
+    extension = start + len(strings)
+    tail = struct.pack("<IIIIIIII", 0xEAA42174, 1, 1, 0, extension + 24, 8, at, at + 10)
+    header = b"glibc-ld.so.cache1.1" + struct.pack("<II", len(rows), len(strings)) + bytes([2, 0, 0, 0])
+    return header + struct.pack("<IIII", extension, 0, 0, 0) + table + strings + tail
+
+
+def old_library_cache() -> bytes:
+    """One in the old format alone."""
+    strings = b"libalpha.so.1\0/usr/lib/libalpha.so.1\0"
+    return b"ld.so-1.7.0\0" + struct.pack("<I", 1) + struct.pack("<iII", 3, 0, 14) + strings
+
+
+def loader() -> bytes:
+    """Bytes of a dynamic loader, as far as they tell where it looks."""
+    return b"\x7fELF" + bytes(60) + b"/etc/ld.so.cache\0" + bytes(40) + b"/lib64/\0/usr/lib64/\0" + bytes(40)
 
 
 def macho_with_symbols() -> bytes:
@@ -121,7 +242,18 @@ def pe_with_exports() -> bytes:
 def seeds() -> dict[str, list[bytes]]:
     """Sound files of both formats; the large fixtures cut to what their headers and tables take."""
     fixtures = ROOT / "fixtures" / "native"
+    everything, new = elf_with_everything(), library_cache()
     return {
+        "elf": [
+            everything,
+            elf_with_everything(32),
+            elf_with_everything(64, ">"),
+            elf_with_everything(32, ">"),
+            without(everything, 0x6FFFFEF5),
+            corpus.elf(),
+            *(p.read_bytes() for p in sorted(fixtures.glob("*.elf"))),
+        ],
+        "cache": [new, old_library_cache() + new, old_library_cache(), loader()],
         "macho": [
             macho_with_symbols(),
             corpus.macho(),
@@ -162,15 +294,37 @@ def damage(data: bytes, dice: random.Random) -> bytes:
     return bytes(out)
 
 
+def examine_cache(data: bytes) -> None:
+    """Everything that is read of the system's cache and loader."""
+    try:
+        entries = ldcache.parse(data)
+        assert all(entry.name and entry.path.startswith("/") for entry in entries)
+    except ldcache.CacheError:
+        pass
+    ldcache.built_in(data)
+
+
+def examine_elf(image: Elf) -> None:
+    """Everything that is asked of an open ELF file. None of it raises, whatever the file says."""
+    for names in (NAMES, MANY):
+        assert image.defines(names) <= set(names)
+    assert image.unversioned() <= image.undefined()
+    image.exported()
+    image.exports(b"PyInit_native")
+
+
 def examine(path: str) -> None:
     """Everything that is read of a file anywhere. Raises what the readers' callers do not expect."""
     native.read(path, rel="alpha/native.so")
     native.exported_symbols(path)
+    native.wanted_symbols(path)
     fd = os.open(path, os.O_RDONLY)
     try:
         head = os.pread(fd, HEAD, 0)
         size = os.fstat(fd).st_size
-        if head[:4] in THIN or head[:4] in FAT:
+        if head[:4] == MAGIC:
+            examine_elf(Elf(fd, head, size))
+        elif head[:4] in THIN or head[:4] in FAT:
             macho = MachO(fd, head, size)
             for part in macho.parts:
                 macho.symbols(part)
@@ -201,7 +355,10 @@ def run(form: str, count: int, first: int, tell: Callable[[str], None] = print) 
             os.pwrite(file.fileno(), data, 0)
             start = time.process_time()
             try:
-                examine(file.name)
+                if form == "cache":
+                    examine_cache(data)
+                else:
+                    examine(file.name)
                 trouble = ""
             except Exception:  # noqa: BLE001 - this is what the fuzzer is looking for
                 trouble = traceback.format_exc()
@@ -226,10 +383,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--count", type=int, default=100_000, help="rounds of each format")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--format", choices=("macho", "pe"), default=None)
+    parser.add_argument("--format", choices=FORMS, default=None)
     options = parser.parse_args()
     first = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 40)
-    return 1 if sum(run(form, options.count, first) for form in ([options.format] if options.format else ["macho", "pe"])) else 0
+    return 1 if sum(run(form, options.count, first) for form in ([options.format] if options.format else FORMS)) else 0
 
 
 if __name__ == "__main__":
