@@ -37,15 +37,16 @@ def library(
     versions: str | None = None,
     code: str | None = None,
     flags: Iterable[str] = (),
+    libc: bool = False,
 ) -> Path:
     """A shared library at `path` that needs those files by their names. `versions` is a linker version script.
 
-    Its DT_SONAME is its file name unless `soname` says another, or None for none.
+    With `libc` it needs the C library and versions of it. Its DT_SONAME is its file name unless `soname` says another, or None for none.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_suffix(".c")
     source.write_text(code if code is not None else "int one(void) { return 1; }\n")
-    command = ["gcc", "-shared", "-fPIC", "-nostdlib", "-Wl,--no-as-needed", str(source), "-o", str(path)]
+    command = ["gcc", "-shared", "-fPIC", *([] if libc else ["-nostdlib"]), "-Wl,--no-as-needed", str(source), "-o", str(path)]
     command += _common(needs, rpath, runpath)
     if soname is not None:
         command.append(f"-Wl,-soname,{soname or path.name}")
@@ -118,5 +119,20 @@ def other_machine(path: Path, machine: int = 183) -> Path:
     """Writes another machine (default: aarch64) into the file's ELF header."""
     data = bytearray(path.read_bytes())
     data[18:20] = machine.to_bytes(2, "little")
+    path.write_bytes(bytes(data))
+    return path
+
+
+def weaken(path: Path, version: str) -> Path:
+    """Marks the file's need of a symbol version as weak, which linkers do for symbols that are only referenced so."""
+    code = 0
+    for byte in version.encode():
+        code = (code << 4) + byte
+        high = code & 0xF0000000
+        code = (code ^ high >> 24) & ~high
+    data = bytearray(path.read_bytes())
+    at = data.find(code.to_bytes(4, "little") + b"\0\0")
+    assert at > 0
+    data[at + 4] = 2
     path.write_bytes(bytes(data))
     return path
