@@ -115,6 +115,12 @@ def grafted(name: str) -> bool:
     return _GRAFTED.search(base_name(name)) is not None
 
 
+def python_of(name: str) -> str | None:
+    """X.Y of the Python whose own DLL has that name: ``python310.dll`` -> 3.10."""
+    match = re.fullmatch(r"python3(\d+)(?:t|_d|t_d)?\.dll", base_name(name).lower())
+    return f"3.{match[1]}" if match else None
+
+
 def brought_by(name: str) -> str | None:
     """The distribution that is known to bring a library of that name for others."""
     plain = base_name(name)

@@ -53,6 +53,7 @@ from envdoctor.rules.lib._loading import (
     failures,
     grafted,
     label,
+    python_of,
     shipped_and_gone,
     subjects,
     worst,
@@ -144,6 +145,9 @@ def _reason(view: View, name: str, need: Missing, shipper: Distribution | None) 
         return f"which {shipper.name} brought and which is gone"
     if grafted(name):
         return "which its wheel brought and which is gone"
+    other = python_of(name)
+    if other is not None:
+        return f"which is the library of Python {other}, and this is Python {view.python_short or 'of another version'}"
     if need.passed:
         path, reason = need.passed[-1]
         return f"and {view.inside(path)} cannot be loaded ({reason})"
@@ -190,7 +194,7 @@ def _fixes(view: View, name: str, users: list[Failure], needs: list[Missing], sh
     verify = [remedy.importing(label(users[0].root, users[0].why))] if users[0].root.module or users[0].why else []
     provider = brought_by(name)
     installed = view.effective.get(provider or "")
-    if shipper is not None or (grafted(name) and dists):
+    if shipper is not None or ((grafted(name) or python_of(name)) and dists):
         broken = [shipper] if shipper is not None else dists
         yield remedy.fix(
             f"install {', '.join(d.name for d in broken)} again",
