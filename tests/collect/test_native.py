@@ -16,8 +16,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envdoctor.collect import native
-from envdoctor.collect.native import PythonSymbols, exported_symbols, read, read_all
-from envdoctor.collect.native.elf import highest_glibc, machine_name
+from envdoctor.collect.native import (
+    PythonSymbols,
+    defined_symbols,
+    exported_symbols,
+    read,
+    read_all,
+    unversioned_symbols,
+)
+from envdoctor.collect.native.elf import Elf, gnu_hash, highest_glibc, machine_name, sysv_hash
 from envdoctor.snapshot import NativeFile
 from tests.builders import compile_extension, interpreters
 
@@ -194,6 +201,163 @@ def test_extension_module_by_its_init_function(tmp_path: Path) -> None:
     sysv = compile_extension(tmp_path / "old", "_m", file_name="_m.so", flags=["-Wl,--hash-style=sysv"])
     assert read(str(sysv), rel="pkg/_m.so").init is True
     assert read(str(sysv), rel="pkg/_n.so").init is False
+
+
+# --------------------------------------------------------------------------------------------- versions, stack, levels
+
+
+@gcc
+def test_versions_needed_and_defined(tmp_path: Path) -> None:
+    """By library, as readelf tells them; the file's own name is no version of it."""
+    (tmp_path / "map").write_text("ALPHA_1 { global: one; };\nALPHA_2 { global: two; } ALPHA_1;\n")
+    code = "int one(void) { return 1; }\nint two(void) { return 2; }\n"
+    flags = ("-shared", "-fPIC", f"-Wl,--version-script={tmp_path}/map", "-Wl,-soname,libalpha.so.1")
+    library = build(tmp_path, "libalpha.so.1", code, *flags)
+    assert read(str(library)).slices[0].version_definitions == ("ALPHA_1", "ALPHA_2")
+    code = "int one(void), two(void); int f(void) { return one() + two(); }\n"
+    user = read(str(build(tmp_path, "u.so", code, "-shared", "-fPIC", str(library)))).slices[0]
+    assert sorted(user.version_needs["libalpha.so.1"]) == ["ALPHA_1", "ALPHA_2"]
+
+
+@gcc
+def test_readelf_agrees_on_versions() -> None:
+    """Of system libraries with dozens of versions, where one page does not hold them."""
+    import re
+
+    if shutil.which("readelf") is None:
+        pytest.skip("needs readelf")
+    paths = [p for f in ("/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib") for p in sorted(Path(f).glob("lib[cstm]*.so*"))]
+    for path in [p for p in paths if p.is_file() and p.read_bytes()[:4] == b"\x7fELF"][:60]:
+        said = subprocess.run(["readelf", "-VW", str(path)], capture_output=True, text=True, check=True).stdout
+        needs: dict[str, list[str]] = {}
+        library = ""
+        for line in said.splitlines():
+            if found := re.search(r"Version: 1\s+File: (\S+)", line):
+                library = found[1]
+            elif (found := re.search(r"Name: (\S+)\s+Flags: (.*?)\s+Version:", line)) and "WEAK" not in found[2]:
+                needs.setdefault(library, []).append(found[1])
+        definitions = re.findall(r"Rev: 1\s+Flags: (.*?)\s+Index: \d+\s+Cnt: \d+\s+Name: (\S+)", said)
+        part = read(str(path)).slices[0]
+        assert {name: list(versions) for name, versions in part.version_needs.items()} == needs, path
+        assert part.version_definitions == tuple(name for flags, name in definitions if "BASE" not in flags), path
+
+
+@gcc
+def test_executable_stacks(tmp_path: Path) -> None:
+    code = "int f(void) { return 1; }\n"
+    asked = build(tmp_path, "x.so", code, "-shared", "-fPIC", "-Wl,-z,execstack")
+    assert read(str(asked)).slices[0].executable_stack
+    usual = build(tmp_path, "n.so", code, "-shared", "-fPIC")
+    assert not read(str(usual)).slices[0].executable_stack
+    # without PT_GNU_STACK: x86 assumes that it is wanted, the newer machines that it is not
+    data = bytearray(usual.read_bytes())
+    (count,) = struct.unpack_from("<H", data, 56)
+    for at in range(64, 64 + 56 * count, 56):
+        if struct.unpack_from("<I", data, at)[0] == 0x6474E551:
+            struct.pack_into("<I", data, at, 0)
+    for machine, wanted in ((62, True), (183, False), (243, False), (40, True), (22, True), (21, False)):
+        struct.pack_into("<H", data, 18, machine)
+        usual.write_bytes(data)
+        assert read(str(usual)).slices[0].executable_stack is wanted, machine
+
+
+@gcc
+@pytest.mark.parametrize("level", ["x86-64-baseline", "x86-64-v2", "x86-64-v3", "x86-64-v4"])
+def test_levels_that_a_file_demands(tmp_path: Path, level: str) -> None:
+    """``-z x86-64-v3`` of GNU ld marks the file, and glibc refuses it on an older processor."""
+    try:
+        path = build(tmp_path, "l.so", "int f(void) { return 1; }\n", "-shared", "-fPIC", f"-Wl,-z,{level}")
+    except subprocess.CalledProcessError:
+        pytest.skip("this linker does not know levels")
+    said = subprocess.run(["readelf", "-nW", str(path)], capture_output=True, text=True, check=False).stdout
+    if f"x86 ISA needed: {level}" not in said:
+        pytest.skip("this linker does not mark files")
+    assert read(str(path)).slices[0].isa == (None if level == "x86-64-baseline" else level)
+
+
+@gcc
+def test_folders_of_the_system_left_out(tmp_path: Path) -> None:
+    path = build(tmp_path, "d.so", "int f(void) { return 1; }\n", "-shared", "-fPIC", "-Wl,-z,nodefaultlib")
+    assert read(str(path)).slices[0].no_default_folders
+    assert not read(str(build(tmp_path, "e.so", "int f(void) { return 1; }\n", "-shared", "-fPIC"))).slices[0].no_default_folders
+
+
+def test_version_needs_in_any_order(tmp_path: Path) -> None:
+    """Records that do not follow each other, as some linkers write them, are the same as those that do."""
+    from tests.fuzz.images import elf_with_everything
+
+    tidy = bytearray(elf_with_everything())
+    needs = {"libc.so.6": ("GLIBC_2.17",), "libm.so.6": ("GLIBC_2.29",)}
+    path = tmp_path / "x.so"
+    path.write_bytes(tidy)
+    assert read(str(path)).slices[0].version_needs == needs
+    # the weak record out of the chain, the second library elsewhere
+    tidy[0x700:0x720] = tidy[0x430:0x450]
+    tidy[0x430:0x450] = bytes(32)
+    struct.pack_into("<H", tidy, 0x402, 1)
+    struct.pack_into("<I", tidy, 0x40C, 0x300)
+    struct.pack_into("<I", tidy, 0x41C, 0)
+    path.write_bytes(tidy)
+    assert read(str(path)).slices[0].version_needs == needs
+
+
+# ------------------------------------------------------------------------------------------------------------- symbols
+
+
+@gcc
+@pytest.mark.parametrize("style", ["gnu", "sysv", "both"])
+def test_symbols_as_nm_tells_them(tmp_path: Path, style: str) -> None:
+    """Defined, undefined without and with a version; few and many asked for, in each kind of hash table."""
+    names = [f"symbol_{number}" for number in range(300)]
+    code = "int bare_one(void), bare_weak(void) __attribute__((weak));\n#include <stdio.h>\n"
+    code += "".join(f"int {name}(void) {{ return {i}; }}\n" for i, name in enumerate(names))
+    code += 'int f(void) { return bare_one() + (bare_weak ? bare_weak() : 0) + puts("x"); }\n'
+    path = str(build(tmp_path, "s.so", code, "-shared", "-fPIC", f"-Wl,--hash-style={style}"))
+    defined = {name.encode() for name in names} | {b"f"}
+    absent = {b"absent_%d" % number for number in range(300)} | {b""}
+    assert defined_symbols(path, defined | absent) == defined
+    assert defined_symbols(path, [b"symbol_7", b"absent_7", b"puts", b"bare_one"]) == {b"symbol_7"}
+    assert exported_symbols(path) >= defined
+    assert unversioned_symbols(path) == ({b"bare_one"} if read(path).slices[0].libc == "glibc" else {b"bare_one", b"puts"})
+    with native.open_elf(path) as image:
+        assert image is not None
+        assert {b"bare_one", b"puts"} <= image.undefined()
+        assert b"bare_weak" not in image.undefined()
+
+
+@gcc
+def test_definitions_behind_a_version(tmp_path: Path) -> None:
+    """An asker without a version gets a default version, and a hidden one only where it is the library's first."""
+    (tmp_path / "map").write_text("V1 { global: first; };\nV2 { global: usual; } V1;\nV3 { } V2;\n")
+    code = "int first(void) { return 1; }\nint usual(void) { return 2; }\n"
+    code += 'int late_(void) { return 3; }\n__asm__(".symver late_,late@V3");\n'
+    flags = ("-shared", "-fPIC", f"-Wl,--version-script={tmp_path}/map")
+    path = str(build(tmp_path, "libv.so", code, *flags))
+    assert b"late" in exported_symbols(path)
+    assert defined_symbols(path, [b"first", b"usual", b"late"]) == {b"first", b"usual"}
+
+
+def test_hash_of_gnu() -> None:
+    import random
+
+    dice = random.Random(7)
+    for length in (0, 1, 2, 31, 32, 33, 200, 3999, 4000, 4001, 9000):
+        name = dice.randbytes(length).replace(b"\0", b"x")
+        code = 5381
+        for byte in name:
+            code = (code * 33 + byte) & 0xFFFFFFFF
+        assert gnu_hash(name) == code
+    assert gnu_hash(b"printf") == 0x156B2BB8
+    assert sysv_hash(b"printf") == 0x077905A6
+
+
+def test_symbols_of_what_is_no_elf_file(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text("text")
+    for path in (tmp_path / "t", tmp_path / "gone", FIXTURES / "macos-arm64.macho"):
+        with native.open_elf(str(path)) as image:
+            assert image is None
+        assert unversioned_symbols(str(path)) == frozenset()
+        assert defined_symbols(str(path), [b"f"]) == set()
 
 
 # -------------------------------------------------------------------------------------------------------- Python's symbols
@@ -437,7 +601,7 @@ def test_lying_dynamic_sections_are_bounded(tmp_path: Path, name: str, values: l
     path.write_bytes(data)
     fd = os.open(path, os.O_RDONLY)
     try:
-        image = native.Elf(fd, bytes(data[: native.HEAD]), len(data))
+        image = Elf(fd, bytes(data[: native.HEAD]), len(data))
     finally:
         os.close(fd)
     wide = image.bits == 64
