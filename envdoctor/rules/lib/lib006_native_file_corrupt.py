@@ -71,6 +71,10 @@ class Bad(NamedTuple):
 
 def check(view: View) -> Iterator[Finding]:
     """One finding for each distribution (or file that belongs to none) and severity."""
+    snapshot = view.snapshot
+    everything = (*snapshot.natives, *snapshot.libraries, *view.machine.libraries)
+    if not any(file.problem or file.sections_cut for file in everything):
+        return
     found: dict[str, Bad] = {}
     for bad in (*_modules(view), *_needed(view), *_rest(view)):
         known = found.get(bad.path)
