@@ -214,6 +214,8 @@ class NumpyModule(Fact, frozen=True, kw_only=True):
     target: str | None = None
     """Oldest numpy (X.Y) whose C-API has all that it may use, as its own message says (headers since 1.25); an older numpy
     refuses it."""
+    imports_api: bool = True
+    """It calls ``import_array()``; else it is a module of Cython that only takes over numpy's types, whose sizes it checks."""
 
 
 # -------------------------------------------------------------------------------------------------- interpreter, folders

@@ -3,7 +3,8 @@
 numpy's headers put texts into every module that calls ``import_array()``: the name of the module that holds the C-API
 (``numpy.core._multiarray_umath``; headers of numpy 2 try ``numpy._core._multiarray_umath`` first), the message of the check
 of the ABI version, and, since 1.25, the oldest numpy that the module runs with, which stands there "to allow grepping the
-binaries" (numpy/numpyconfig.h). Looked for in the read-only data of the extension modules of distributions that require
+binaries" (numpy/numpyconfig.h). Cython's modules that only take over numpy's types check their sizes, which numpy 2 changed;
+those compiled with numpy 1 name ``numpy.core``, too. Looked for in the read-only data of the extension modules of distributions that require
 numpy. The modules of one published wheel are compiled with the same headers, so the first that tells speaks for all of
 them; what was built or changed here is read whole.
 """
@@ -34,6 +35,8 @@ MAX_FACTS = 2000
 _CHECK = b"module compiled against ABI version"
 _NEW = b"numpy._core"
 _OLD = b"numpy.core"
+_SIZES = b"size changed, may indicate binary incompatibility"
+_TYPES = b"flatiter"
 _RUNNING = b") but the running NumPy"
 _TARGET = re.compile(rb"\(NumPy (\d{1,2}\.\d{1,3})\) but the running NumPy")
 _REQUIRES = re.compile(r"(?i)\s*numpy\s*(?:$|[\s<>=!~;@(\[])")
@@ -61,16 +64,20 @@ def collect(scene: Scene, view: View, trees: Sequence[Tree | None]) -> tuple[Num
         as_published = [native for native in modules if published(dist, native.file.path, tree)] if owned else []
         rest = [native for native in modules if native not in as_published] if as_published else modules
         budget = left if scene.deep else min(left, MAX_PUBLISHED)
+        facts: list[NumpyModule] = []
         for native in sorted(as_published, key=lambda n: (n.file.size, n.file.path)):
             if budget <= 0 or native.file.size > 8 * MAX_FILE:
                 break
             fact, spent = _read(tree, group, native)
             budget -= spent
             left -= spent
-            if fact is not None:
-                found.append(fact)
-                if not scene.deep:
-                    break
+            if fact is None:
+                continue
+            facts.append(fact)
+            if fact.imports_api and not scene.deep:
+                facts = [fact]
+                break
+        found += facts if scene.deep else facts[-1:]
         for native in rest:
             if left <= 0:
                 break
@@ -111,14 +118,16 @@ def _read(tree: Tree, group: Group, native: Native) -> tuple[NumpyModule | None,
     finally:
         os.close(fd)
     data = parts[0] if len(parts) == 1 else b"\0".join(parts)
-    if _CHECK not in data:
+    calls = _CHECK in data
+    if not calls and not (_SIZES in data and _TYPES in data):
         return None, len(data)
     major: Literal[1, 2] = 2 if _NEW in data else 1
-    if major == 1 and _OLD not in data:
+    if (major == 1 and _OLD not in data) or (major == 2 and not calls):
         return None, len(data)
     match = _TARGET.search(data, max(0, data.find(_RUNNING) - 100)) if _RUNNING in data else None
     target = match[1].decode() if match else None
-    return NumpyModule(path=file.path, folder=group.site, owner=file.owner, major=major, target=target), len(data)
+    fact = NumpyModule(path=file.path, folder=group.site, owner=file.owner, major=major, target=target, imports_api=calls)
+    return fact, len(data)
 
 
 def _constants(fd: int, size: int) -> Iterator[tuple[int, int]]:

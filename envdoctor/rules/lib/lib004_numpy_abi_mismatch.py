@@ -95,12 +95,14 @@ def _finding(view: View, numpy: Distribution, dist: Distribution | None, modules
         fixes=_fixes(view, numpy, dist, kind, needed, first),
         key=f"{dist.name if dist is not None else first.path}:{kind}",
         severity=severity,
-        confidence="certain" if always and dist is not None else "likely",
+        confidence="certain" if always and dist is not None and any(m.imports_api for m in modules) else "likely",
     )
 
 
 def _line(view: View, module: NumpyModule, kind: str) -> str:
     where = view.in_site(module.folder, module.path)
+    if kind == "old" and not module.imports_api:
+        return f"{where} takes over numpy's types, names numpy.core and does not know numpy._core"
     if kind == "old":
         return f"{where} looks for the C-API in numpy.core and does not know numpy._core"
     return f"{where} says: compiled against NumPy C-API version of NumPy {module.target}"
