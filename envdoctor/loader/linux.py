@@ -92,7 +92,7 @@ class _Answer:
 class _Node:
     """A file that can be loaded, with its folders expanded."""
 
-    __slots__ = ("checked", "contexts", "definitions", "file", "key", "needs", "part", "path", "rpath", "runpath", "soname")
+    __slots__ = ("definitions", "edges", "file", "key", "needs", "part", "path", "rpath", "runpath", "soname")
 
     def __init__(self, path: str, file: NativeFile, part: Slice) -> None:
         self.path = path
@@ -103,22 +103,45 @@ class _Node:
         self.soname = part.soname
         self.rpath: tuple[str, ...] = ()
         self.runpath: tuple[str, ...] = ()
-        self.contexts: dict[tuple[str, ...], tuple[_Context, tuple[str, ...]]] = {}
+        self.edges: dict[tuple[str, ...], _Edges] = {}
+        """By what it inherits."""
         self.definitions: frozenset[str] | None = None
-        self.checked: dict[tuple[str, int], tuple[str, ...]] = {}
-        """Versions that are missing, by needed library and identity of the file that is loaded for it."""
 
 
-class _Item:
+class _Edges:
+    """What a file's needs lead to when it inherits certain folders."""
+
+    __slots__ = ("below", "context", "needs", "old")
+
+    def __init__(
+        self,
+        context: _Context,
+        below: tuple[str, ...],
+        needs: tuple[tuple[str, _Node | None], ...],
+        old: tuple[tuple[str, _Node | None, tuple[str, ...]], ...],
+    ) -> None:
+        self.context = context
+        self.below = below
+        """Folders that what it brings in inherits."""
+        self.needs = needs
+        """Names with the files that a search finds, those aside that the program has loaded."""
+        self.old = old
+        """Libraries that are found and the versions that they do not define."""
+
+
+class _Item(Loaded):
     """A node in one root's scope."""
 
-    __slots__ = ("by", "chain", "name", "node")
+    __slots__ = ("inherited", "node")
 
-    def __init__(self, node: _Node, name: str, by: _Item | None, chain: tuple[str, ...]) -> None:
+    def __init__(self, node: _Node, name: str, by: _Item | None, inherited: tuple[str, ...]) -> None:
         self.node = node
+        self.path = node.path
+        self.file = node.file
+        self.part = node.part
         self.name = name
         self.by = by
-        self.chain = chain
+        self.inherited = inherited
         """RPATH folders of the files that brought it in, nearest first."""
 
 
@@ -159,8 +182,7 @@ class LinuxLoads(Loads):
             for folder in snapshot.shell.library_folders
             if folder.variable == "LD_PRELOAD" and folder.preload and not other
         )
-        root = snapshot.target.sysroot
-        self._sysroot = root.rstrip("/") if root else ""
+        self._sysroot = (snapshot.target.sysroot or "").rstrip("/")
         self._nodes: dict[str, _Node | None] = {}
         self._contexts: dict[tuple[tuple[str, ...], tuple[str, ...], bool], _Context] = {}
         self._scopes: dict[str, tuple[_Item, ...]] = {}
@@ -176,28 +198,31 @@ class LinuxLoads(Loads):
         self._start()
         found = roots.extensions(view, self._fits) + roots.stdlib(view, self._fits)
         super().__init__(reason=self._why_not(), roots=found, files=files)
-        self._follow_all(found, self._problems, self._short)
-        self.process = tuple(self._loaded(self._main, {}))
+        for root in found:
+            self._scopes[root.path] = self._follow(root, self._problems, self._short)
+        self.process = self._main
         if self.reason is None:
             self.missing_of_process = tuple(self._missing(self._unstarted))
 
     # ------------------------------------------------------------------------------------------------------- answers
     def scope(self, root: Root) -> tuple[Loaded, ...]:
         """See :meth:`Loads.scope`."""
-        return tuple(self._loaded(self._scopes.get(root.path, ()), {}))
+        found = self._scopes.get(root.path)
+        if found is None:
+            found = self._scopes[root.path] = self._follow(root, [], [])
+        return found
 
     def bringing(self, names: frozenset[str]) -> dict[str, list[tuple[Root, Loaded]]]:
         """See :meth:`Loads.bringing`."""
         found: dict[str, list[tuple[Root, Loaded]]] = {}
-        made: dict[int, Loaded] = {}
         for root in self.roots if names else ():
             for item in self._scopes.get(root.path, ()):
                 # musl knows a library by the name that a search found it under, a root by its path alone
                 soname = None if self._musl else item.node.soname
                 if item.name in names:
-                    found.setdefault(item.name, []).append((root, self._made(item, made)))
+                    found.setdefault(item.name, []).append((root, item))
                 if soname in names and soname != item.name:
-                    found.setdefault(soname or "", []).append((root, self._made(item, made)))
+                    found.setdefault(soname or "", []).append((root, item))
         return found
 
     @cached_property
@@ -222,8 +247,45 @@ class LinuxLoads(Loads):
         """What is missing and what is too old for libraries that no root brings in."""
         problems: list[_Problem] = []
         short: list[_Short] = []
-        self._follow_all(self.orphans, problems, short)
+        for root in self._troubled(self.orphans):
+            self._scopes[root.path] = self._follow(root, problems, short)
         return problems, short
+
+    def _troubled(self, found: tuple[Root, ...]) -> list[Root]:
+        """Those of the roots that, names aside that are loaded before, lead to a need which a search does not meet."""
+        starts: list[tuple[Root, int]] = []
+        numbers: dict[tuple[int, tuple[str, ...]], int] = {}
+        states: list[tuple[_Node, tuple[str, ...]]] = []
+
+        def number(node: _Node, inherited: tuple[str, ...]) -> int:
+            key = (id(node), inherited)
+            known = numbers.get(key)
+            if known is None:
+                known = numbers[key] = len(states)
+                states.append((node, inherited))
+                users.append([])
+            return known
+
+        users: list[list[int]] = []
+        for root in found:
+            node = self._node(root.path)
+            if node is not None:
+                starts.append((root, number(node, ())))
+        bad: list[int] = []
+        for at, (node, inherited) in enumerate(states):
+            edges = self._edges_of(node, inherited)
+            if edges.old or any(other is None for _, other in edges.needs):
+                bad.append(at)
+            for _, other in edges.needs:
+                if other is not None:
+                    users[number(other, edges.below)].append(at)
+        seen = set(bad)
+        for at in bad:
+            for user in users[at]:
+                if user not in seen:
+                    seen.add(user)
+                    bad.append(user)
+        return [root for root, at in starts if at in seen]
 
     @cached_property
     def version_problems(self) -> tuple[VersionProblem, ...]:
@@ -236,26 +298,24 @@ class LinuxLoads(Loads):
         return tuple(self._too_old(self._of_orphans[1]))
 
     def _too_old(self, short: list[_Short]) -> Iterator[VersionProblem]:
-        made: dict[int, Loaded] = {}
         return (
             VersionProblem(
                 library=name,
                 versions=tuple(sorted(versions)),
                 found=node.path if node is not None else None,
-                asker=self._made(item, made),
+                asker=item,
                 root=root,
             )
             for root, item, name, node, versions in short
         )
 
     def _missing(self, problems: list[_Problem]) -> Iterator[Missing]:
-        made: dict[int, Loaded] = {}
         for root, item, name in problems:
-            context, _ = self._context(item.node, item.chain)
+            context = self._edges_of(item.node, item.inherited).context
             folders = unique((*context.before, *self._env, *context.runpath))
             yield Missing(
                 name=name,
-                asker=self._made(item, made),
+                asker=item,
                 root=root,
                 searched=folders if "/" not in name else (),
                 passed=context.answers[name].passed if name in context.answers else (),
@@ -273,17 +333,6 @@ class LinuxLoads(Loads):
             for name in {base_name(path), *(part.soname for part in file.slices if part.soname)}:
                 found.setdefault(name, []).append(path)
         return {name: tuple(sorted(paths)) for name, paths in found.items()}
-
-    def _loaded(self, items: tuple[_Item, ...], made: dict[int, Loaded]) -> Iterator[Loaded]:
-        for item in items:
-            yield self._made(item, made)
-
-    def _made(self, item: _Item, made: dict[int, Loaded]) -> Loaded:
-        found = made.get(id(item))
-        if found is None:
-            by = self._made(item.by, made) if item.by is not None else None
-            found = made[id(item)] = Loaded(item.node.path, item.node.file, item.node.part, item.name, by)
-        return found
 
     # ------------------------------------------------------------------------------------------------------- process
     def _why_not(self) -> str | None:
@@ -332,7 +381,9 @@ class LinuxLoads(Loads):
                 if node.soname and not self._musl:
                     self._base.setdefault(node.soname, node)
         root = Root("", binary, part, "library", "") if binary is not None and part is not None else None
-        self._follow(root, items, self._base, keys, {}, self._unstarted, [])
+        self._walk(root, items, self._base, keys, frozenset(), self._unstarted, [])
+        for item in items:
+            item.node.edges.clear()  # made while the program's names were not complete
         self._main = tuple(items)
         self._base_keys = frozenset(keys)
 
@@ -388,20 +439,40 @@ class LinuxLoads(Loads):
             found = self._contexts[key] = _Context(before, runpath, system)
         return found
 
-    def _context(self, node: _Node, chain: tuple[str, ...]) -> tuple[_Context, tuple[str, ...]]:
-        """Where the needs of `node` are searched when `chain` is inherited, and what those that it brings in inherit."""
-        found = node.contexts.get(chain)
-        if found is None:
-            system = not node.part.no_default_folders
-            if self._musl:
-                below = unique((*(node.runpath or node.rpath), *chain))
-                context = self._context_of(unique((*below, *self._program_chain)), (), True)
-            else:
-                below = unique((*node.rpath, *chain)) if node.rpath else chain
-                before = () if node.part.runpath else unique((*below, *self._program_chain))
-                context = self._context_of(before, node.runpath, system)
-            found = node.contexts[chain] = (context, below)
-        return found
+    def _edges_of(self, node: _Node, inherited: tuple[str, ...]) -> _Edges:
+        """What the needs of `node` lead to."""
+        found = node.edges.get(inherited)
+        if found is not None:
+            return found
+        if self._musl:
+            below = unique((*(node.runpath or node.rpath), *inherited))
+            context = self._context_of(unique((*below, *self._program_chain)), (), True)
+        else:
+            below = unique((*node.rpath, *inherited)) if node.rpath else inherited
+            before = () if node.part.runpath else unique((*below, *self._program_chain))
+            context = self._context_of(before, node.runpath, not node.part.no_default_folders)
+        needs: list[tuple[str, _Node | None]] = []
+        loaded: dict[str, _Node | None] = {}
+        for need in node.needs:
+            if need in self._base:
+                loaded[need] = self._base[need]
+            elif not (self._musl and need.startswith(_MUSL_OWN)):
+                if "/" in need:
+                    answer = self._by_path(need, node)
+                else:
+                    known = context.answers.get(need)
+                    answer = known if known is not None else self._search(need, context)
+                    context.answers[need] = answer
+                loaded[need] = answer.node
+                needs.append((need, answer.node))
+        old: list[tuple[str, _Node | None, tuple[str, ...]]] = []
+        for library, versions in node.part.version_needs.items() if not self._musl else ():
+            one = loaded.get(library) or self._base.get(library)
+            lacking = self._lacking(library, versions, one)
+            if lacking:
+                old.append((library, one, lacking))
+        made = node.edges[inherited] = _Edges(context, below, tuple(needs), tuple(old))
+        return made
 
     def _search(self, name: str, context: _Context) -> _Answer:
         """The file that a need of that name leads to."""
@@ -446,75 +517,63 @@ class LinuxLoads(Loads):
         return _Answer(wanted, ((found[0], file.problem or describe(file)),) if wanted is None and file is not None else ())
 
     # ---------------------------------------------------------------------------------------------------- one root
-    def _follow_all(self, found: tuple[Root, ...], problems: list[_Problem], short: list[_Short]) -> None:
-        for root in found:
-            node = self._node(root.path)
-            if node is None:
-                continue
-            items = [_Item(node, root.path, None, ())]
-            names = dict(self._base)
-            if node.soname and not self._musl:
-                names.setdefault(node.soname, node)
-            self._follow(root, items, names, {node.key: node}, self._base_keys, problems, short)
-            self._scopes[root.path] = tuple(items)
+    def _follow(self, root: Root, problems: list[_Problem], short: list[_Short]) -> tuple[_Item, ...]:
+        """What loading `root` maps."""
+        node = self._node(root.path)
+        if node is None:
+            return ()
+        items = [_Item(node, root.path, None, ())]
+        names = dict(self._base)
+        if node.soname and not self._musl:
+            names.setdefault(node.soname, node)
+        self._walk(root, items, names, {node.key: node}, self._base_keys, problems, short)
+        return tuple(items)
 
-    def _follow(
+    def _walk(
         self,
         root: Root | None,
         items: list[_Item],
         names: dict[str, _Node],
         keys: dict[str, _Node],
-        base: frozenset[str] | dict[str, str],
+        base: frozenset[str],
         problems: list[_Problem],
         short: list[_Short],
     ) -> None:
         """Appends to `items` what their needs bring in, breadth first; notes what is missing and whose versions are."""
-        musl = self._musl
+        sonames = not self._musl
+        others: list[tuple[_Item, str, _Node]] = []
+        old: list[tuple[_Item, _Edges]] = []
         for item in items:
-            node = item.node
-            context, below = self._context(node, item.chain)
-            answers = context.answers
-            for need in node.needs:
-                if need in names:
-                    continue
-                if musl and need.startswith(_MUSL_OWN):
-                    continue
-                answer = answers.get(need)
-                if answer is None:
-                    answer = self._by_path(need, node) if "/" in need else self._search(need, context)
-                    if "/" not in need:
-                        answers[need] = answer
-                found = answer.node
-                if found is None:
+            edges = item.node.edges.get(item.inherited) or self._edges_of(item.node, item.inherited)
+            if edges.old:
+                old.append((item, edges))
+            for need, found in edges.needs:
+                loaded = names.get(need)
+                if loaded is not None:
+                    if loaded is not found:
+                        others.append((item, need, loaded))
+                elif found is None:
                     if root is not None:
                         problems.append((root, item, need))
-                    continue
-                known = keys.get(found.key)
-                if known is not None:
-                    names[need] = known
-                    continue
-                names[need] = found
-                if found.key in base:
-                    continue
-                if found.soname and not musl:
-                    names.setdefault(found.soname, found)
-                keys[found.key] = found
-                items.append(_Item(found, need, item, below))
-        if musl:
+                else:
+                    known = keys.get(found.key)
+                    names[need] = known or found
+                    if known is None and found.key not in base:
+                        if sonames and found.soname:
+                            names.setdefault(found.soname, found)
+                        keys[found.key] = found
+                        items.append(_Item(found, need, item, edges.below))
+        if root is None or not sonames:
             return
-        for item in items:
-            needs = item.node.part.version_needs
-            if not needs:
-                continue
-            checked = item.node.checked
-            for library, versions in needs.items():
-                loaded = names.get(library)
-                key = (library, id(loaded))
-                lacking = checked.get(key)
-                if lacking is None:
-                    lacking = checked[key] = self._lacking(library, versions, loaded)
-                if lacking and root is not None:
-                    short.append((root, item, library, loaded, lacking))
+        for item, edges in old:
+            for library, one, lacking in edges.old:
+                if names.get(library) is one:
+                    short.append((root, item, library, one, lacking))
+        for item, need, loaded in others:
+            versions = item.node.part.version_needs.get(need)
+            lacking = self._lacking(need, versions, loaded) if versions else ()
+            if lacking:
+                short.append((root, item, need, loaded, lacking))
 
     def _lacking(self, library: str, versions: tuple[str, ...], loaded: _Node | None) -> tuple[str, ...]:
         """Those of `versions` that the loaded library does not define; nothing where it defines none at all."""

@@ -36,17 +36,19 @@ class Root:
     """Normalized name of the distribution that it belongs to, by RECORD or by its top-level name; None where none does."""
 
 
-@dataclass(frozen=True, eq=False)
 class Loaded:
-    """One file in the process, and who brought it there."""
+    """One file in the process, and who brought it there. Compared by identity; nothing changes it."""
 
-    path: str
-    file: NativeFile
-    part: Slice
-    name: str
-    """The name by which it was asked for first; for a root its path."""
-    by: Loaded | None = None
-    """The file whose need it is; None for roots, the program itself and what variables preload."""
+    __slots__ = ("by", "file", "name", "part", "path")
+
+    def __init__(self, path: str, file: NativeFile, part: Slice, name: str, by: Loaded | None = None) -> None:
+        self.path = path
+        self.file = file
+        self.part = part
+        self.name = name
+        """The name by which it was asked for first; for a root its path."""
+        self.by = by
+        """The file whose need it is; None for roots, the program itself and what variables preload."""
 
     @property
     def chain(self) -> tuple[str, ...]:
@@ -153,6 +155,12 @@ class Loads:
     def unknown(self) -> tuple[Missing, ...]:
         """Needs of :attr:`roots` that nothing at hand meets and that the target's own machine may meet: libraries outside of
         a foreign environment that no distribution of it ships. Nothing is known to be wrong."""
+        return ()
+
+    @cached_property
+    def unknown_runtime(self) -> tuple[Missing, ...]:
+        """The like for libraries of a runtime that is installed by itself and nearly everywhere (Visual C++'s); they are not in
+        :attr:`unknown`."""
         return ()
 
     @cached_property

@@ -222,12 +222,26 @@ class Walk(Loads):
     @cached_property
     def unknown(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.unknown`; what the distributions that a module requires ship was loaded by them before."""
+        return tuple(one for one in self._unknown if not self.is_runtime(one.name))
+
+    @cached_property
+    def unknown_runtime(self) -> tuple[Missing, ...]:
+        """See :attr:`Loads.unknown_runtime`."""
+        return tuple(one for one in self._unknown if self.is_runtime(one.name))
+
+    @cached_property
+    def _unknown(self) -> tuple[Missing, ...]:
         return tuple(one for one in self.unfound if not one.known and not self._of_own(one))
+
+    def is_runtime(self, name: str) -> bool:  # noqa: ARG002
+        """A library of a runtime that is installed by itself."""
+        return False
 
     @cached_property
     def unknown_of_orphans(self) -> tuple[Missing, ...]:
         """See :attr:`Loads.unknown_of_orphans`."""
-        return tuple(one for one in self.unfound_of_orphans if not one.known and not self._of_own(one))
+        found = (one for one in self.unfound_of_orphans if not one.known and not self._of_own(one))
+        return tuple(one for one in found if not self.is_runtime(one.name))
 
     # --------------------------------------------------------------------------------------------------- what is shipped
     def leaf(self, name: str) -> str:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable
 from functools import cached_property
 
-from envdoctor.data.windows_libraries import WITH_PYTHON, is_system
+from envdoctor.data.windows_libraries import VISUAL_CPP, WITH_PYTHON, is_system
 from envdoctor.loader.model import Loaded, Missing, Root, base_name, folder_of, unique
 from envdoctor.loader.walk import Found, Process, Walk
 from envdoctor.snapshot import NativeFile, Slice
@@ -96,6 +96,10 @@ class Windows(Walk):
         if not passed and self._with_python(wanted):
             return Found(system=True)
         return Found(searched=searched, passed=tuple(passed), open=True)
+
+    def is_runtime(self, name: str) -> bool:
+        """See :meth:`Walk.is_runtime`."""
+        return name.lower() in VISUAL_CPP
 
     def _with_python(self, name: str) -> bool:
         """A DLL that stands beside every interpreter of this version: without it, it would not run itself."""

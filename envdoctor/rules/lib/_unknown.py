@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.data.windows_libraries import NOT_REDISTRIBUTED, OLDER_VISUAL_CPP, VISUAL_CPP
+from envdoctor.data.windows_libraries import NOT_REDISTRIBUTED, OLDER_VISUAL_CPP
 from envdoctor.finding import Finding, Fix
 from envdoctor.loader.model import Missing, base_name
 from envdoctor.rules.base import Rule
@@ -20,23 +20,28 @@ def findings(view: View, rule: Rule) -> Iterator[Finding]:
     weights = Weights(view)
     users: dict[str, list[Failure]] = {}
     names: dict[str, dict[str, str]] = {}
+
+    def note(key: str, failure: Failure, need: Missing) -> None:
+        names.setdefault(key, {}).setdefault(need.name.lower(), need.name)
+        if not any(user.root is failure.root for user in users.setdefault(key, [])):
+            users[key].append(failure)
+
     for needs in view.process.open.values():
         root = needs[0].root
         severity, why, sure = weights.of(root, 1, gone=False)
         if severity == "info" or root.kind == "stdlib":
             continue
         for need in needs:
-            key = _key(need.name)
-            names.setdefault(key, {}).setdefault(need.name.lower(), need.name)
-            if not any(user.root is root for user in users.setdefault(key, [])):
-                users[key].append(Failure(root, needs, "info" if key == _VISUAL_CPP else "warning", why, sure))
+            note(base_name(need.name).lower(), Failure(root, needs, "warning", why, sure), need)
+    for need in view.loads.unknown_runtime:
+        if need.root.kind == "extension":
+            note(_VISUAL_CPP, Failure(need.root, (need,), "info", "", sure=True), need)
     for key in sorted(users):
         yield _finding(view, rule, key, [names[key][low] for low in sorted(names[key])], worst(users[key]))
 
 
-def _key(name: str) -> str:
-    low = base_name(name).lower()
-    return _VISUAL_CPP if low in VISUAL_CPP else low
+def _is_of(need: Missing, names: list[str]) -> bool:
+    return need.name.lower() in (name.lower() for name in names)
 
 
 def _finding(view: View, rule: Rule, key: str, names: list[str], users: list[Failure]) -> Finding:
@@ -45,12 +50,12 @@ def _finding(view: View, rule: Rule, key: str, names: list[str], users: list[Fai
     others = f" (and {len(dists) - 1} other{'s' if len(dists) > 2 else ''})" if len(dists) > 1 else ""
     machine = _MACHINES.get(view.snapshot.target.system, "machine")
     shown = f"{_VISUAL_CPP} ({', '.join(base_name(name) for name in names)})" if key == _VISUAL_CPP else names[0]
-    needs = [need for user in users for need in user.needs if _key(need.name) == key]
+    needs = [need for user in users for need in user.needs if _is_of(need, names)]
     who = f"{label(first.root, first.why)}{others}"
     return rule.finding(
         f"{who} needs {shown}, which nothing in the environment brings; its {machine} must have it",
         subjects(view, [user.root for user in users], [need.asker for need in needs]),
-        evidence=list(_evidence(view, key, users, needs)),
+        evidence=list(_evidence(view, names, users, needs)),
         fixes=each_once(_fixes(view, rule, names, users)),
         key=f"library:{key}",
         severity=first.severity,
@@ -58,11 +63,11 @@ def _finding(view: View, rule: Rule, key: str, names: list[str], users: list[Fai
     )
 
 
-def _evidence(view: View, key: str, users: list[Failure], needs: list[Missing]) -> Iterator[str]:
+def _evidence(view: View, names: list[str], users: list[Failure], needs: list[Missing]) -> Iterator[str]:
     lines: dict[str, None] = {}
     for user in users:
         for need in user.needs:
-            if _key(need.name) == key:
+            if _is_of(need, names):
                 lines.update(dict.fromkeys(evidence_of(user, need.name)))
                 break
     yield from list(lines)[:SHOWN]
