@@ -4,9 +4,9 @@ numpy's headers put texts into every module that calls ``import_array()``: the n
 (``numpy.core._multiarray_umath``; headers of numpy 2 try ``numpy._core._multiarray_umath`` first), the message of the check
 of the ABI version, and, since 1.25, the oldest numpy that the module runs with, which stands there "to allow grepping the
 binaries" (numpy/numpyconfig.h). Cython's modules that only take over numpy's types check their sizes, which numpy 2 changed;
-those compiled with numpy 1 name ``numpy.core``, too. Looked for in the read-only data of the extension modules of distributions that require
-numpy. The modules of one published wheel are compiled with the same headers, so the first that tells speaks for all of
-them; what was built or changed here is read whole.
+those compiled with numpy 1 name ``numpy.core``, too. Looked for in the read-only data of the extension modules of
+distributions that require numpy. The modules of one published wheel are compiled with the same headers, so the first that
+tells speaks for all of them; what was built or changed here is read whole.
 """
 
 from __future__ import annotations
