@@ -34,10 +34,11 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envdoctor.finding import Command, Finding, Fix, Severity, Subject
-from envdoctor.loader.model import base_name
+from envdoctor.finding import SEVERITIES, Command, Finding, Fix, Severity, Subject
+from envdoctor.loader.model import Root, base_name
 from envdoctor.natives import some
 from envdoctor.rules.base import Rule, Skip
+from envdoctor.rules.lib._loading import Weights
 from envdoctor.rules.lib._symbols import is_python, plain_name, spoken
 from envdoctor.snapshot import Distribution, NativeFile, UnresolvedSymbols
 from envdoctor.view import View, specifier_of
@@ -71,14 +72,17 @@ def check(view: View) -> Iterator[Finding]:
     if view.loads.reason is not None and not view.snapshot.unresolved_symbols:
         raise Skip(view.loads.reason)
     groups: dict[tuple[int, str, str], list[Fault]] = {}
+    faults: list[Fault] = []
     for fact in view.snapshot.unresolved_symbols:
         fault = _fault(view, fact)
         if fault is not None and not _by_variable(view, fault):
+            faults.append(fault)
             owner = _owner_name(view, fact)
             provider = fault.provider.owner or "" if fault.provider is not None else ""
             groups.setdefault((fact.folder, owner, provider), []).append(fault)
-    for (folder, owner, _), faults in sorted(groups.items()):
-        yield _finding(view, folder, owner, faults)
+    judge = _Judge(view, faults)
+    for (folder, owner, _), members in sorted(groups.items()):
+        yield _finding(view, judge, folder, owner, members)
 
 
 def _fault(view: View, fact: UnresolvedSymbols) -> Fault | None:
@@ -141,26 +145,42 @@ def _owner_name(view: View, fact: UnresolvedSymbols) -> str:
     return fact.path.partition("/")[0] if fact.folder >= 0 else fact.path
 
 
-def _severity(view: View, fault: Fault) -> tuple[Severity, str]:
-    """How bad it is that the file does not load, and how it is reached."""
-    file = view.loads.files.get(fault.path)
-    modules = {fault.fact.module} - {None}
-    if not modules:
-        modules = {root.module for root in view.loads.roots if root.path == fault.path}
-    for fact in view.snapshot.imported_modules:
-        if fact.path == fault.fact.path or (fact.module and fact.module in modules):
-            if fact.reached in ("import", "module"):
-                return "error", f"imported by {' → '.join(fact.chain)}" if fact.chain else ""
-            return "warning", "imported only where a failure is caught, or not at all"
-    if not modules and file is not None and file.init is not True:
-        return "warning", "no extension module: who opens it is not known"
-    return "error", ""
+class _Judge:
+    """How much it matters that a file does not load."""
+
+    def __init__(self, view: View, faults: list[Fault]) -> None:
+        self.weights = Weights(view)
+        by_path = {root.path: root for root in view.loads.roots}
+        by_module = {(root.site, root.module): root for root in view.loads.roots if root.module}
+        orphans: dict[str, Root] | None = None
+        self.roots: dict[str, Root] = {}
+        for fault in faults:
+            root = by_path.get(fault.path)
+            if root is None and fault.fact.module:
+                root = by_module.get((fault.fact.folder, fault.fact.module)) or next(
+                    (each for (_, module), each in by_module.items() if module == fault.fact.module), None
+                )
+            if root is None:
+                orphans = {each.path: each for each in view.loads.orphans} if orphans is None else orphans
+                root = orphans.get(fault.path)
+            if root is not None:
+                self.roots[fault.path] = root
+        self.failing: dict[str | None, set[str]] = {}
+        for root in self.roots.values():
+            self.failing.setdefault(root.distribution, set()).add(root.path)
+
+    def of(self, fault: Fault) -> tuple[Severity, str]:
+        """Severity, and how the file is reached."""
+        root = self.roots.get(fault.path)
+        if root is None:
+            return "warning", ""
+        severity, why, _ = self.weights.of(root, len(self.failing[root.distribution]), gone=False)
+        return severity, why
 
 
-def _finding(view: View, folder: int, owner: str, faults: list[Fault]) -> Finding:
-    judged = [(fault, *_severity(view, fault)) for fault in faults]
-    severity: Severity = "error" if any(each == "error" for _, each, _ in judged) else "warning"
-    worst = next(fault for fault, each, _ in judged if each == severity)
+def _finding(view: View, judge: _Judge, folder: int, owner: str, faults: list[Fault]) -> Finding:
+    judged = sorted(((fault, *judge.of(fault)) for fault in faults), key=lambda one: (SEVERITIES.index(one[1]), one[0].path))
+    worst, severity, _ = judged[0]
     dist = _distribution(view, folder, owner)
     label = _label(dist) if dist is not None else owner
     name = base_name(worst.path)
