@@ -89,8 +89,9 @@ class Twice:
     def settle(self) -> None:
         """Everything is kept, nothing is of just now."""
         time.sleep(SETTLED)
-        self.run(True)
-        assert self.same() == ["environment", "surroundings", "libraries"]
+        kept = self.run(True)
+        assert self.run(True) == kept
+        assert self.used == ["environment", "surroundings", "libraries"]
 
 
 def _still(snapshot: Snapshot) -> Snapshot:
@@ -151,6 +152,12 @@ def test_states_that_change(twice: Twice) -> None:
         "the link leads nowhere": lambda: shutil.rmtree(twice.home / "d"),
         "egg-link": lambda: (site / "old.egg-link").write_text(f"{twice.home}\n.\n"),
         "egg-info beside it": lambda: _egg(twice.home / "old.egg-info"),
+        "a module by link": lambda: _linked_to(site / "by_link.py", twice.home / "real.py"),
+        "the module is gone": (twice.home / "real.py").unlink,
+        "a file outside": lambda: env.dist("outer", files={"outer.py": "", "../../../share/one.txt": "1"}),
+        "the file outside gone": (env.prefix / "share/one.txt").unlink,
+        "an interpreter by link": lambda: _interpreter(env.prefix / "bin", twice.home / "python3"),
+        "that interpreter gone": (twice.home / "python3").unlink,
         "no right to list": lambda: (site / "beta").chmod(0),
         "the right again": lambda: (site / "beta").chmod(0o755),
     }
@@ -166,6 +173,17 @@ def test_states_that_change(twice: Twice) -> None:
 def _script(path: Path, interpreter: str) -> None:
     path.write_text(f"#!{interpreter}\n")
     path.chmod(0o755)
+
+
+def _interpreter(folder: Path, place: Path) -> None:
+    _script(place, "/bin/sh")
+    (folder / "python3.99").symlink_to(place)
+    _script(folder / "tool99", str(folder / "python3.99"))
+
+
+def _linked_to(path: Path, place: Path) -> None:
+    place.write_text("")
+    path.symlink_to(place)
 
 
 def _linked(path: Path, place: Path) -> None:
