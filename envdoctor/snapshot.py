@@ -141,6 +141,8 @@ class NativeFile(Fact, frozen=True, kw_only=True):
     """A .py module of the same name stands beside it."""
     python_symbols: tuple[str, ...] = ()
     """Undefined C-API symbols that the target's interpreter does not export; read for modules whose name carries no tag."""
+    built_with_gil: bool = False
+    """Counts references as a build with the GIL does; read for modules without a tag under a free-threaded interpreter."""
     real: str | None = None
     """Path with all links followed, where it differs from ``path``; only for files outside of site folders."""
 

@@ -408,3 +408,8 @@ def versions(name: str) -> str:
         return f"CPython 3.{first}" + (" and later" if last == 13 else "")
     start = f"3.{first}" if first > 6 else "3.6 or earlier"
     return f"CPython {start} and later" if last == 13 else f"CPython {start} to 3.{last}"
+
+
+def since(name: str) -> int:
+    """The minor version of CPython 3 that first exports `name`; 0 for an unknown name and one that all of them export."""
+    return SYMBOLS.get(name, (0, 0))[0]

@@ -30,6 +30,9 @@ _BAD = (struct.error, ValueError, IndexError, OverflowError, OSError)
 """What reading a file that lies, shrinks or fails under the hand can raise."""
 
 
+_FREE_THREADED = frozenset([b"_Py_MergeZeroLocalRefcount", b"_Py_DecRefShared"])
+
+
 class PythonSymbols:
     """The C-API names that the target's interpreter exports, read from its binary or libpython when first asked."""
 
@@ -94,12 +97,14 @@ def read(
         kind, problem = image.kind, image.problem
         init: bool | None = None
         missing: tuple[str, ...] = ()
+        gil = False
         if kind == "library" and rel is not None:
             module = module_of(rel)
             if module is not None and module[1].family == "none":
                 init = image.exports(_init_name(module[1].stem))
                 if init and python is not None and isinstance(image, Elf):
                     missing = _missing(image, python)
+                    gil = _built_with_gil(image, python)
         return NativeFile(
             path=name,
             folder=folder,
@@ -113,6 +118,7 @@ def read(
             init=init,
             source_beside=source_beside,
             python_symbols=missing,
+            built_with_gil=gil,
         )
     except _BAD as error:
         reason = str(files.unreadable(error)) if isinstance(error, OSError) else "headers that make no sense"
@@ -218,6 +224,15 @@ def _missing(image: Elf, python: PythonSymbols) -> tuple[str, ...]:
     if not suspects or not python.names:
         return ()
     return tuple(sorted(name.decode("ascii", "replace") for name in suspects - python.names))
+
+
+def _built_with_gil(image: Elf, python: PythonSymbols) -> bool:
+    """The module drops references as builds with the GIL do, and the interpreter is free-threaded. (``Py_DECREF`` of Python
+    3.13's headers calls ``_Py_Dealloc`` in the one, ``_Py_MergeZeroLocalRefcount`` and ``_Py_DecRefShared`` in the other.)"""
+    if not python.names >= _FREE_THREADED:
+        return False
+    undefined = image.undefined()
+    return b"_Py_Dealloc" in undefined and not undefined & _FREE_THREADED
 
 
 def _init_name(stem: str) -> bytes:

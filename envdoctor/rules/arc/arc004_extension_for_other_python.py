@@ -9,7 +9,11 @@ silently takes its slow pure-Python way. A module without a tag in its name is o
 ## How it is found
 The tag in the file's name (version, `t` for free-threaded, `d` for debug, implementation, platform, `abi3`) is compared
 with the interpreter. Where the name carries none, three things tell: C-API symbols it needs that this interpreter does
-not export, a `libpythonX.Y` it needs, the `python3XY.dll` or `Python.framework/Versions/X.Y` it links.
+not export, a `libpythonX.Y` it needs, the `python3XY.dll` or `Python.framework/Versions/X.Y` it links. On Linux the
+symbols of tagged modules are looked up, too, where a file is not as its index published it, and those of `abi3` modules
+whose wheel does not name a Python that is old enough: a module for the stable ABI of Python 3.12 is opened by 3.11 and
+fails on the first function that came with 3.12. A free-threaded interpreter loads an untagged module that was built with
+the GIL and crashes: it counts references in another way, by other functions.
 
 ## Look-alikes that are fine
 - Several versions side by side, one of which fits; also where the version stands in the name itself (`core_py310`,
@@ -35,14 +39,21 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from envdoctor.data.python_symbols import versions
+from envdoctor.data.python_symbols import since, versions
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.natives import Group, Loading, Native, count, some
 from envdoctor.platforms import explain, python_words
 from envdoctor.rules.base import Rule, Skip
+from envdoctor.symbol_names import is_python
 from envdoctor.view import View
 
-RULE = Rule("ARC004", "extension-for-other-python", "error", reads=("natives", "interpreter", "distributions", "sites"))
+RULE = Rule(
+    "ARC004",
+    "extension-for-other-python",
+    "error",
+    reads=("natives", "interpreter", "distributions", "sites", "unresolved_symbols"),
+    deep=True,
+)
 
 MANY = 12
 """From so many distributions on with one and the same fault it is told once, for the environment."""
@@ -198,12 +209,29 @@ def _stranger(loading: Loading, native: Native) -> Stranger | None:
     linked = _linked(loading, native)
     if linked is not None and name.family == "none":
         return Stranger(native, f"CPython {linked[0]}", f"needs {linked[1]}")
-    if file.python_symbols:
-        names = ", ".join(file.python_symbols[:3]) + (" …" if len(file.python_symbols) > 3 else "")
-        spans = {span for symbol in file.python_symbols if (span := versions(symbol))}
-        wanted = min(spans) if len(spans) == 1 else "another CPython"
-        return Stranger(native, wanted, f"needs {names}, which this interpreter does not export ({', '.join(sorted(spans)[:3])})")
+    symbols = file.python_symbols or _unresolved(loading).get((file.folder, file.path), ())
+    if symbols:
+        names = ", ".join(symbols[:3]) + (" …" if len(symbols) > 3 else "")
+        spans = {span for symbol in symbols if (span := versions(symbol))}
+        if name.family == "abi3":
+            first = max((since(symbol) for symbol in symbols), default=0)
+            wanted = f"the stable ABI of CPython 3.{first} or later" if first else "the stable ABI of a newer CPython"
+        else:
+            wanted = min(spans) if len(spans) == 1 else "another CPython"
+        known = f" ({', '.join(sorted(spans)[:3])})" if spans else ""
+        return Stranger(native, wanted, f"needs {names}, which this interpreter does not export{known}")
+    if file.built_with_gil and loading.profile.threaded:
+        return Stranger(native, "CPython with the GIL", "counts references by _Py_Dealloc, as no free-threaded build does")
     return None
+
+
+def _unresolved(loading: Loading) -> dict[tuple[int, str], tuple[str, ...]]:
+    """C-API names that nothing defines, by site folder and path of the extension module that needs them."""
+    return {
+        (fact.folder, fact.path): symbols
+        for fact in loading.view.snapshot.unresolved_symbols
+        if fact.module is None and (symbols := tuple(name for name in fact.symbols if is_python(name)))
+    }
 
 
 def _fits_anywhere(loading: Loading, native: Native) -> bool:

@@ -39,8 +39,8 @@ from envdoctor.loader.model import Root, base_name
 from envdoctor.natives import some
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.lib._loading import Weights
-from envdoctor.rules.lib._symbols import is_python, plain_name, spoken
 from envdoctor.snapshot import Distribution, NativeFile, UnresolvedSymbols
+from envdoctor.symbol_names import is_python, plain_name, spoken
 from envdoctor.view import View, specifier_of
 
 RULE = Rule(
@@ -86,8 +86,8 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _fault(view: View, fact: UnresolvedSymbols) -> Fault | None:
-    """The fact as a fault; None where the C-API of Python is all that it misses."""
-    symbols = tuple(name for name in fact.symbols if not is_python(name))
+    """The fact as a fault; None for an extension module that misses the C-API of Python and nothing else."""
+    symbols = fact.symbols if fact.module else tuple(name for name in fact.symbols if not is_python(name))
     if not symbols:
         return None
     number = fact.count - (len(fact.symbols) - len(symbols))

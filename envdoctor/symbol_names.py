@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-from envdoctor.data.python_symbols import SYMBOLS
-
 _PYTHON = re.compile(r"_?Py(?:[A-Z][A-Za-z0-9]*)?_[A-Za-z0-9_]+$")
 _NESTED = re.compile(r"_ZT?[VISC]?N?[rVK]*")
 _ABBREVIATIONS = {"St": "std", "Ss": "std::string", "Sa": "std::allocator"}
@@ -13,6 +11,8 @@ _ABBREVIATIONS = {"St": "std", "Ss": "std::string", "Sa": "std::allocator"}
 
 def is_python(symbol: str) -> bool:
     """A name of the C-API, by its form: ``PyObject_Call``, ``_Py_Dealloc``; not ``PyInit_…``, which modules define."""
+    from envdoctor.data.python_symbols import SYMBOLS
+
     return symbol in SYMBOLS or (_PYTHON.match(symbol) is not None and not symbol.startswith(("PyInit", "_PyInit")))
 
 
