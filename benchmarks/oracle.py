@@ -408,24 +408,47 @@ class Said(NamedTuple):
     """Path of a file: findings that say it does not load."""
     distributions: dict[str, list[str]]
     """Distribution: errors that say it fails."""
+    whole: dict[str, list[str]]
+    """Distribution: all findings, with their evidence."""
 
 
 def said(report: dict[str, Any], environment: Environment) -> Said:
-    """What the LIB, ARC and INT009 findings foretell, by file and by distribution."""
+    """What the LIB, ARC and INT009 findings foretell, by file and by distribution: of the distributions that a finding names
+    those that the files are of, and the first; others are named because they ship the library that does not fit."""
     files: dict[str, list[str]] = defaultdict(list)
     distributions: dict[str, list[str]] = defaultdict(list)
+    whole: dict[str, list[str]] = defaultdict(list)
     prefix = os.path.realpath(environment.prefix)
+    owners = {os.path.realpath(path): name for path, name in environment.owners.items() if ".so" in path}
     for finding in report["findings"]:
-        code = finding["code"]
-        if not code.startswith(("LIB", "ARC", "INT009")) or code in QUIET_CODES:
+        code, severity = finding["code"], finding["severity"]
+        if not code.startswith(("LIB", "ARC", "INT009")) or code in QUIET_CODES or (code == "LIB007" and severity != "error"):
             continue
-        line = f"{code} {finding['severity']}: {finding['message']}"
+        line = f"{code} {severity}: {finding['message']}"
+        concerned = [s["name"] for s in finding["subjects"][:1] if s["kind"] == "distribution"]
         for subject in finding["subjects"]:
             if subject["kind"] == "file" and code in MODULE_CODES:
-                files[os.path.realpath(os.path.join(prefix, subject["path"] or subject["name"]))].append(line)
-            elif subject["kind"] == "distribution" and finding["severity"] == "error":
-                distributions[subject["name"]].append(line)
-    return Said(files, distributions)
+                path = os.path.realpath(os.path.join(prefix, subject["path"] or subject["name"]))
+                files[path].append(line)
+                concerned.append(owners.get(path, "") if code not in ("LIB003", "LIB004") else "")
+        if code in ("LIB001", "LIB002", "LIB008"):  # one finding for all that need the library
+            concerned += [s["name"] for s in finding["subjects"] if s["kind"] == "distribution"]
+        for name in sorted(set(concerned) - {""}):
+            whole[name].append(f"{line} {' '.join(finding['evidence'])}")
+            if severity == "error":
+                distributions[name].append(line)
+    return Said(files, distributions, whole)
+
+
+_CULPRIT = re.compile(r"(lib[\w.+-]+\.so[\w.]*): cannot open|undefined symbol: (\w+)|version `(\w[\w.]+)' not found")
+
+
+def covered(text: str, lines: Iterable[str]) -> list[str]:
+    """Findings that name what the loader's error names: a finding lists some of the files that one cause breaks, not all."""
+    match = _CULPRIT.search(text)
+    name = next((group for group in match.groups() if group), None) if match else None
+    numpy = text.startswith("numpy ")
+    return [line.split("  ")[0] for line in lines if (name is not None and name in line) or (numpy and "LIB004" in line)]
 
 
 # ------------------------------------------------------------------------------------------------------ the comparison
@@ -457,7 +480,10 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
         really_, text = verdict(record, path, variants) if record else ("undecided", "no result: the fork server ended")
         claimed = [claims.files.get(os.path.realpath(one), []) for one in variants or (path,)]
         lines = [line for one in claimed for line in one] if all(claimed) else []
-        line = Line(name, owner, cell(really_, bool(lines)), f"{really_} {text}".strip(), lines)
+        text = f"{really_} {text}".strip()
+        if really_ in FAILS and not lines:
+            lines = covered(text, claims.whole.get(owner, []))
+        line = Line(name, owner, cell(really_, bool(lines)), text, lines)
         modules.append(line)
         own[owner].append(line)
     distributions: list[Line] = []
