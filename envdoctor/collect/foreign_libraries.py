@@ -28,10 +28,9 @@ MAX_LIBRARIES = 4000
 MAX_SOURCES = 4000
 """Modules of one distribution whose text is looked at, and only where a DLL is not found otherwise."""
 _SOURCE_SIZE = 1 << 20
-_ADDS = re.compile(
-    rb"add_dll_directory|delvewheel|LoadLibrary|\bWinDLL\b|\bCDLL\b|\bcdll\b|\bwindll\b|environ\[\s*['\"]PATH|environ\.get\(\s*['\"]PATH"
-)
-"""Words of code that makes DLLs of another folder loadable."""
+_ADDS = re.compile(rb"add_dll_directory|delvewheel")
+_OPENS = re.compile(rb"LoadLibrary|\b(?:WinDLL|CDLL|cdll|windll)\b|environ\[\s*['\"]PATH|environ\.get\(\s*['\"]PATH")
+"""Words of code that makes DLLs of another folder loadable: by adding the folder, by loading them itself, by way of PATH."""
 
 
 class Facts(NamedTuple):
@@ -208,7 +207,7 @@ class _Search:
         found: dict[tuple[int, str], DllFolder] = {}
         evidence: dict[str, str | None] = {}
         for one in walk.unfound:
-            asking = one.root.distribution
+            asking = walk.owner(one.root)
             allowed = walk.requirements(asking)
             for path in one.elsewhere:
                 owner = walk.owners.get(path)
@@ -239,6 +238,7 @@ class _Search:
                 found = tree.below(name) if tree is not None else ()
                 modules += [(dist.site, rel) for rel in (f"{name}.py", *found) if rel.endswith(".py")]
         modules.sort(key=lambda item: (item[1].count("/"), not item[1].endswith("__init__.py"), item))
+        opens: str | None = None
         for index, rel in modules[:MAX_SOURCES]:
             tree = self.trees[index]
             if tree is None or rel not in tree.files:
@@ -250,7 +250,9 @@ class _Search:
             match = _ADDS.search(content.data)
             if match is not None:
                 return f"{rel}: {match[0].decode('ascii', 'replace')}"
-        return None
+            if opens is None and (match := _OPENS.search(content.data)) is not None:
+                opens = f"{rel}: {match[0].decode('ascii', 'replace')}"
+        return opens
 
 
 def _slashes(path: str) -> str:

@@ -56,7 +56,7 @@ def _pairs(walk: Walk) -> Iterator[tuple[str, Slice, str, str, Root]]:
     before: dict[tuple[str, str], str] = {}
     for need in (*walk.unfound, *walk.unfound_of_orphans):
         # loaded before by a distribution that is required, under this very name
-        related = walk.requirements(need.root.distribution)
+        related = walk.requirements(walk.owner(need.root))
         same = [path for path in need.elsewhere if walk.owners.get(path) in related and _bears(walk, path, need.name)]
         if same:
             before[need.asker.path, need.name] = same[0]

@@ -93,10 +93,17 @@ class MacOS(Walk):
         return path.startswith(SYSTEM)
 
     def _file(self, path: str) -> NativeFile | None:
+        """The file at a path; a Mac's file system takes letters of either case."""
         file = self.files.get(path)
         if file is None and self.sysroot:
             file = self.files.get(self.sysroot + path)
+        if file is None and path.startswith(self.own):
+            file = self._folded.get(path.lower())
         return file
+
+    @cached_property
+    def _folded(self) -> dict[str, NativeFile]:
+        return {path.lower(): file for path, file in self.files.items()}
 
     def _candidates(self, name: str, asker: Loaded) -> list[tuple[str, str]]:
         """(path, folder as the report tells it) in dyld's order."""

@@ -216,7 +216,7 @@ class Walk(Loads):
         return tuple(one for one in self.unfound_of_orphans if one.known and not self._of_own(one))
 
     def _of_own(self, one: Missing) -> bool:
-        allowed = self.requirements(one.root.distribution)
+        allowed = self.requirements(self.owner(one.root))
         return any(self.owners.get(path) in allowed for path in one.elsewhere)
 
     @cached_property
@@ -279,6 +279,10 @@ class Walk(Loads):
             for native in group.natives
         }
 
+    def owner(self, root: Root) -> str | None:
+        """The distribution of a root. A folder that a .pth file adds (pywin32's) belongs to that of the folder above."""
+        return root.distribution or self.owners.get(root.path)
+
     def requirements(self, name: str | None) -> frozenset[str]:
         """A distribution and everything that it requires, on any condition, at any depth."""
         if name is None:
@@ -305,7 +309,7 @@ class Walk(Loads):
     def _shipped(self, name: str, asker: Loaded, root: Root) -> bool:
         """The distribution that asks has the library (or had it: its RECORD lists it), so no machine is expected to."""
         leaf = self.leaf(name)
-        owners = {owner for owner in (self.owners.get(asker.path), root.distribution) if owner is not None}
+        owners = {owner for owner in (self.owners.get(asker.path), self.owner(root)) if owner is not None}
         if any(leaf in self.gone.get(owner, ()) for owner in owners):
             return True
         return any(self.owners.get(path) in owners for path in self.by_name.get(leaf, ()))

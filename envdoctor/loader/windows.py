@@ -112,13 +112,14 @@ class Windows(Walk):
 
     def _added(self, root: Root) -> tuple[str, ...]:
         """Folders that the module's distribution, and those that it requires, add to the search."""
-        known = self._adds.get(root.distribution)
+        owner = self.owner(root)
+        known = self._adds.get(owner)
         if known is None:
-            owners = self.requirements(root.distribution)
+            owners = self.requirements(owner)
             folders = self.snapshot.dll_folders
             sites = self.snapshot.sites
             found = [f"{sites[f.site].path}/{f.path}" for f in folders if f.distribution in owners]
-            known = self._adds[root.distribution] = tuple(_slashes(folder).rstrip("/") for folder in found)
+            known = self._adds[owner] = tuple(_slashes(folder).rstrip("/") for folder in found)
         return known
 
     @cached_property
@@ -138,7 +139,7 @@ class Windows(Walk):
         opens the one that works first, and the name then stands for that one."""
         if super()._of_own(one):
             return True
-        allowed = self.requirements(one.root.distribution)
+        allowed = self.requirements(self.owner(one.root))
         wanted = one.name.lower()
         for path in self.by_name.get(self.leaf(one.asker.path), ()) if one.asker.by is not None else ():
             part = self.part(self.files[path]) if path != one.asker.path and self.owners.get(path) in allowed else None

@@ -377,6 +377,22 @@ def test_a_required_distribution_s_folder_counts(windows: Env) -> None:
     assert (loads.missing, loads.unknown) == ((), ())
 
 
+def test_a_folder_that_a_pth_file_adds_to_the_path(windows: Env) -> None:
+    """pywin32: win32/ is on sys.path by its .pth, whose start-up code adds the folder of its DLLs."""
+    files: dict[str, bytes | str] = {
+        "win32/_api.cp311-win_amd64.pyd": dll(needs=["pywintypes311.dll"]),
+        "win32/lib/bootstrap.py": "import os\nos.add_dll_directory('pywin32_system32')\n",
+        "pywin32_system32/pywintypes311.dll": dll(),
+        "pywin32.pth": "win32\nwin32\\lib\nimport bootstrap\n",
+    }
+    install(windows, "pywin32", files)
+    snapshot = snapshot_of(windows.prefix)
+    assert [folder.evidence for folder in snapshot.dll_folders] == ["win32/lib/bootstrap.py: add_dll_directory"]
+    loads = View(snapshot).loads
+    assert {root.module for root in loads.roots} == {"win32._api", "_api"}
+    assert (loads.missing, loads.unknown) == ((), ())
+
+
 def test_conda_s_folders_in_any_case(windows_conda: Env) -> None:
     library = windows_conda.prefix / "Library/bin"
     (library / "HDF5.dll").write_bytes(dll(needs=["zlib.dll"]))

@@ -93,7 +93,7 @@ def failures(view: View) -> list[Failure]:
         root = needs[0].root
         if root.kind == "stdlib":
             continue
-        lost = any(base_name(need.name) in gone or grafted(need.name) for need in needs)
+        lost = any(file_name(view, need.name) in gone or grafted(need.name) for need in needs)
         severity, why, sure = weights.of(root, counts.get(root.distribution or "", 1), lost)
         found.append(Failure(root, needs, severity, why, sure))
     return found
@@ -104,10 +104,15 @@ def shipped_and_gone(view: View) -> dict[str, Distribution]:
     found: dict[str, Distribution] = {}
     for dist in view.effective.values():
         for row in dist.record.missing if dist.record is not None else ():
-            name = base_name(row.path)
+            name = file_name(view, row.path)
             if ".so" in name or name.endswith((".dylib", ".dll", ".pyd")):
                 found.setdefault(name, dist)
     return found
+
+
+def file_name(view: View, name: str) -> str:
+    """The file's name in a need, as files are compared: Windows takes letters of either case."""
+    return base_name(name).lower() if view.snapshot.target.system == "windows" else base_name(name)
 
 
 def grafted(name: str) -> bool:

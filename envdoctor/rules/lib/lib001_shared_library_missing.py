@@ -51,6 +51,7 @@ from envdoctor.rules.lib._loading import (
     each_once,
     evidence_of,
     failures,
+    file_name,
     grafted,
     label,
     python_of,
@@ -108,7 +109,7 @@ def _finding(view: View, name: str, names: list[str], users: list[Failure], gone
     users = worst(users)
     first = users[0]
     needs = [need for user in users for need in user.needs if need.name == name]
-    shipper = gone.get(base_name(name))
+    shipper = gone.get(file_name(view, name))
     packages = list(dict.fromkeys(user.root.distribution for user in users if user.root.distribution))
     who = label(first.root, first.why)
     others = f" (and {len(packages) - 1} other{'s' if len(packages) > 2 else ''})" if len(packages) > 1 else ""
