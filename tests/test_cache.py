@@ -314,6 +314,32 @@ def test_sizes_of_modules_are_asked_again(twice: Twice, monkeypatch: pytest.Monk
         assert twice.same() == []
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_unchanged_native_files_are_not_read_again(twice: Twice, monkeypatch: pytest.MonkeyPatch) -> None:
+    from envdoctor.collect import native
+
+    site = twice.env.site
+    for name in ("one", "two"):
+        compile_extension(site / name, "_c")
+    twice.settle()
+    read: list[str] = []
+    real = native.read
+    monkeypatch.setattr(native, "read", lambda path, **more: (read.append(path), real(path, **more))[1])
+    (two,) = (site / "two").glob("*.so")
+    _replace(two, b"")
+    twice.env.dist("owner", files={"owner.py": "", f"one/{two.name}": b"x"})
+    cached = twice.run(True)
+    inside = {Path(path).parent.name for path in read if path.startswith(str(site))}
+    assert inside == {"one", "two"}
+    twice.settle()
+    read.clear()
+    twice.env.dist("third")
+    twice.run(True)
+    assert not [path for path in read if path.startswith(str(site))]
+    assert cached
+    twice.same()
+
+
 # ---------------------------------------------------------------------------------------------------------------- clocks
 def test_what_changed_just_now_is_not_believed(tmp_path: Path) -> None:
     """Two changes within one tick of the clock bear one time: with the real margin, nothing is kept within two seconds."""

@@ -101,7 +101,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
                 "stdlib", lambda: stdlib_users.collect(scene, facts, trees, dists.distributions), facts.interpreter
             ),
             "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
-            "natives": run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners), ()),
+            "natives": run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners, memory), ()),
             "shared_files": tuple(sorted(dists.shared, key=lambda s: (s.site, s.path))),
             "unowned": tuple(dists.unowned),
             "leftovers": tuple(dists.leftovers),
@@ -296,16 +296,24 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
 
 
 def _natives(
-    scene: Scene, python: Interpreter, trees: list[Tree | None], owners: dict[tuple[int, str], str]
+    scene: Scene, python: Interpreter, trees: list[Tree | None], owners: dict[tuple[int, str], str], memory: Memory | None
 ) -> tuple[NativeFile, ...]:
-    """Header facts of all native files of the site folders."""
+    """Header facts of all native files of the site folders; those of an earlier run where the file is as it was."""
     from envdoctor.collect import native
 
     symbols = native.PythonSymbols(scene.rooted(binary.path) for binary in (python.binary, python.libpython) if binary)
     found: list[NativeFile] = []
+    known: dict[str, NativeFile] = {}
+    if memory is not None:
+        roots = [tree.root if tree is not None else "" for tree in trees]
+        known = memory.unchanged("environment", "natives", lambda file: f"{roots[file.folder]}/{file.path}")
+        # what such a module lacks is a matter of the interpreter, too
+        known = {path: file for path, file in known.items() if not file.init}
     for index, tree in enumerate(trees):
         if tree is not None:
-            found += native.read_all(tree.root, tree.natives, folder=index, owners=owners, modules=tree.files, python=symbols)
+            found += native.read_all(
+                tree.root, tree.natives, folder=index, owners=owners, modules=tree.files, python=symbols, known=known
+            )
     return tuple(found)
 
 

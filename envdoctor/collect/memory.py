@@ -106,6 +106,8 @@ class Memory:
         """Why nothing could be kept."""
         self.current: set[str] = set()
         """Parts that hold in this run, taken over or made in it."""
+        self.outdated: dict[str, Part] = {}
+        """Parts of the same inputs that do not hold any more."""
         self.used: list[str] = []
         """Parts that were taken over."""
         self._load()
@@ -151,6 +153,8 @@ class Memory:
                 self.used.append(name)
                 self.current.add(name)
                 return fields
+        if known is not None and digest and known.inputs == digest:
+            self.outdated[name] = known
         seen, gaps = Watch(), len(scene.gaps)
         with watch.watching(seen):
             fields = function()
@@ -163,6 +167,27 @@ class Memory:
                 self.current.add(name)
                 self.changed = True
         return fields
+
+    def unchanged(self, name: str, field: str, path_of: Callable[[Any], str]) -> dict[str, Any]:
+        """Of a part that does not hold any more: the facts of a field whose one file is as it was, by that file's path."""
+        part = self.outdated.get(name)
+        fields = None if part is None else _decoded(part)
+        if part is None or fields is None:
+            return {}
+        facts = {path_of(fact): fact for fact in fields.get(field, ())}
+        found: dict[str, Any] = {}
+        try:
+            states = msgspec.msgpack.decode(part.signatures, type=list[tuple[int, ...]])
+        except UNREADABLE:
+            return {}
+        for path, state in zip(part.present, states, strict=False):
+            if path in facts:
+                try:
+                    if _signature(os.stat(path)) == state:
+                        found[path] = facts[path]
+                except (OSError, ValueError):
+                    continue
+        return found
 
     def save(self) -> None:
         """Writes what is new. Never raises: ``problem`` says what hindered it."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
+import msgspec
+
 from envdoctor.collect import files
 from envdoctor.collect.native import macho
 from envdoctor.collect.native.elf import MAGIC as ELF_MAGIC
@@ -135,11 +137,12 @@ def read_all(
     owners: Mapping[tuple[int, str], str],
     modules: Container[str] | None = None,
     python: PythonSymbols | None = None,
+    known: Mapping[str, NativeFile] | None = None,
 ) -> list[NativeFile]:
     """:func:`read` for all `paths` below `root`, in their order.
 
     `owners` maps (site folder, path) to the distribution; `modules` holds the paths of all files of the folder, for
-    ``source_beside``.
+    ``source_beside``; `known` has facts of files that need not be read again, by absolute path.
     """
     found = []
     for rel in paths:
@@ -148,7 +151,11 @@ def read_all(
             package, slash, name = rel.rpartition("/")
             beside = f"{package}{slash}{name.partition('.')[0]}.py" in modules
         owner = owners.get((folder, rel))
-        found.append(read(f"{root}/{rel}", folder=folder, rel=rel, owner=owner, source_beside=beside, python=python))
+        path = f"{root}/{rel}"
+        if known is not None and path in known:
+            found.append(msgspec.structs.replace(known[path], owner=owner, source_beside=beside))
+        else:
+            found.append(read(path, folder=folder, rel=rel, owner=owner, source_beside=beside, python=python))
     return found
 
 
