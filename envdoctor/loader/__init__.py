@@ -31,6 +31,7 @@ def load(view: View) -> Loads:
         snapshot.sites,
         snapshot.dll_folders,
         snapshot.shell.library_folders,
+        snapshot.shell.variables,
         snapshot.interpreter.binary,
         snapshot.target,
         machine.libraries,

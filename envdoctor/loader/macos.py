@@ -50,6 +50,7 @@ class MacOS(Walk):
         self.first = _folders(variables.get("DYLD_LIBRARY_PATH"))
         fallback = variables.get("DYLD_FALLBACK_LIBRARY_PATH")
         self.last = _folders(fallback) if fallback else FALLBACK
+        self.insert = _folders(variables.get("DYLD_INSERT_LIBRARIES"))
         super().__init__(view)
 
     def key(self, path: str) -> str:
@@ -59,6 +60,13 @@ class MacOS(Walk):
     def names(self, path: str, file: NativeFile, part: Slice) -> Iterable[str]:
         """Its path, where links lead, and its install name."""
         return (name for name in (path, file.real and normal(file.real), part.soname) if name)
+
+    def inserted(self) -> Iterable[str]:
+        """``DYLD_INSERT_LIBRARIES``."""
+        for path in self.insert:
+            if self._file(path) is None:
+                self.tried.setdefault(path)
+        return self.insert
 
     # ---------------------------------------------------------------------------------------------------------- search
     def find(self, name: str, asker: Loaded, root: Root, process: Process) -> Found:

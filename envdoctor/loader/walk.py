@@ -136,7 +136,16 @@ class Walk(Loads):
                 path = self.key(file.path)
                 root = Root(path, file, part, "library", "")
                 self._load(Loaded(path, file, part, path), root, process, missing)
+        for path in self.inserted():
+            file = self.files.get(path)
+            part = self.part(file) if file is not None else None
+            if file is not None and part is not None and process.get(path) is None:
+                self._load(Loaded(path, file, part, path), Root(path, file, part, "library", ""), process, [])
         return process, missing
+
+    def inserted(self) -> Iterable[str]:
+        """Paths of what variables load into every process."""
+        return ()
 
     def _load(self, first: Loaded, root: Root, process: Process, missing: list[Missing]) -> None:
         """Loads a file and everything that it needs: all needs of a file, then theirs."""

@@ -268,6 +268,38 @@ def test_on_the_machine_itself_nothing_is_open(mac: Env, tmp_path: Path) -> None
     assert loads.unknown == ()
 
 
+def test_variables_of_the_machine_itself(mac: Env, tmp_path: Path) -> None:
+    """DYLD_LIBRARY_PATH comes before everything; DYLD_FALLBACK_LIBRARY_PATH after it. Neither counts for a foreign target."""
+    for folder, need in (("first", "libfirst.dylib"), ("last", "liblast.dylib")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / need).write_bytes(dylib(name=f"/elsewhere/{need}"))
+    files: dict[str, bytes | str] = {
+        EXT: bundle(needs=["@loader_path/libfirst.dylib", "/nowhere/liblast.dylib", "@rpath/libinserted.dylib"]),
+        "alpha/libfirst.dylib": dylib(name="@rpath/libfirst.dylib"),
+    }
+    install(mac, "alpha", files)
+    foreign = snapshot_of(mac.prefix)
+    (tmp_path / "inserted.dylib").write_bytes(dylib(name="@rpath/libinserted.dylib"))
+    variables = {
+        "DYLD_LIBRARY_PATH": str(tmp_path / "first"),
+        "DYLD_FALLBACK_LIBRARY_PATH": str(tmp_path / "last"),
+        "DYLD_INSERT_LIBRARIES": str(tmp_path / "inserted.dylib"),
+    }
+    shell = msgspec.structs.replace(foreign.shell, variables=variables)
+    target = msgspec.structs.replace(foreign.target, foreign=False)
+    there = msgspec.structs.replace(foreign, target=target, shell=shell)
+    there = foreign_libraries.add(Scene(target, str(mac.prefix)), there, [walk(str(mac.site))], {})
+    loads = View(there).loads
+    assert (loads.missing, loads.unknown) == ((), ())
+    assert [one.path for one in loads.scope(loads.roots[0])][1:] == [
+        f"{tmp_path}/first/libfirst.dylib",
+        f"{tmp_path}/last/liblast.dylib",
+    ]
+    loads = View(msgspec.structs.replace(foreign, shell=shell)).loads
+    assert loads.scope(loads.roots[0])[1].path.endswith("alpha/libfirst.dylib")
+    assert [one.name for one in loads.unknown] == ["/nowhere/liblast.dylib", "@rpath/libinserted.dylib"]
+
+
 # --------------------------------------------------------------------------------------------------------------- Windows
 
 
