@@ -404,20 +404,211 @@ class PrefixRecord(Fact, frozen=True, kw_only=True):
     """Names the folder the target stands in, links followed."""
 
 
+class CondaPath(Fact, frozen=True, kw_only=True):
+    """A path of a conda record that does not stand in the prefix as the record says."""
+
+    path: str
+    """Relative to the prefix, as recorded."""
+    problem: Literal["missing", "dangling", "resized", "altered"]
+    """Nothing is there; a link to nowhere is there where a file was; another size; the size but not the content (``--deep``)."""
+    kind: Literal["file", "link", "folder", "entry-point"] = "file"
+    rewritten: Literal["text", "binary", "unknown"] | None = None
+    """The installer wrote the prefix into it; ``unknown``: the record does not tell in which way."""
+    size: int | None = None
+    """As recorded."""
+    actual_size: int | None = None
+    hash: str | None = None
+    """sha256, hexadecimal, that it should have in the prefix."""
+    actual_hash: str | None = None
+    links: int = 1
+    """Hard links of what is there: with more than one, other prefixes or the package cache have the same content."""
+
+
 class CondaPackage(Fact, frozen=True, kw_only=True):
-    """A record of conda-meta that asks something of the system, or whose Python metadata is gone."""
+    """A record of conda-meta, and what of its paths is not as it says. Compiled modules (.pyc) are never judged."""
 
     name: str
     version: str = ""
     build: str = ""
+    build_number: int | None = None
+    subdir: str | None = None
+    channel: str | None = None
+    """Its URL without platform, token, user and trailing slash, or its name, as far as the record tells."""
+    url: str | None = None
+    """Without token and user."""
+    filename: str | None = None
+    """Of the archive: ``numpy-2.2.6-py311hba10f84_0.conda``."""
+    md5: str | None = None
+    sha256: str | None = None
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    track_features: tuple[str, ...] = ()
+    noarch: str | None = None
+    """``python`` or ``generic``."""
+    requested: tuple[str, ...] = ()
+    """Specs that a user asked for it with, as the record keeps them; conda's "None" and empty ones left out."""
     record: str = ""
     """Its file, relative to the prefix."""
+    cache: str | None = None
+    """Folder of the package cache that it was linked or copied from."""
+    link: Literal["hardlink", "softlink", "copy", "folder"] | None = None
+    """How its files came from there."""
+    python_site: str | None = None
+    """``python_site_packages_path`` of a python record."""
+    metadata: tuple[str, ...] = ()
+    """dist-info and egg-info folders of it, relative to the prefix."""
+    paths: int = 0
+    """Paths it records, compiled modules aside."""
+    missing: tuple[CondaPath, ...] = ()
+    """Those that are gone, at most 4,000 of them, sorted."""
+    missing_count: int = 0
+    altered: tuple[CondaPath, ...] = ()
+    """Those of another size or content, at most 4,000 of them, sorted."""
+    altered_count: int = 0
     virtual: tuple[str, ...] = ()
     """Its ``depends`` on virtual packages: ``__glibc >=2.28,<3.0.a0``."""
     metadata_gone: tuple[str, ...] = ()
-    """dist-info and egg-info folders of it that are not there, relative to the prefix."""
+    """Those of ``metadata`` that are not there."""
     module: str | None = None
     """A module of it that is there, relative to the prefix; looked for where metadata is gone."""
+
+
+class CondaProblem(Fact, frozen=True, kw_only=True):
+    """A file of conda-meta that cannot be read as what it is, wholly or in part."""
+
+    path: str
+    """Relative to the prefix."""
+    reason: str
+    """``empty``, ``no JSON: line 3, column 7: …``, ``not an object``, ``depends is no list of strings``, …"""
+    name: str | None = None
+    """The package, as the file's name tells."""
+    whole: bool = True
+    """Nothing could be read; else the record is among the packages, without what the reason names."""
+
+
+class CondaShared(Fact, frozen=True, kw_only=True):
+    """Paths that two or more records own."""
+
+    owners: tuple[str, ...]
+    """``name=version=build``, sorted."""
+    paths: tuple[str, ...]
+    """At most 20, those of different content first."""
+    count: int = 1
+    different: int = 0
+    """How many of them the records give different content."""
+    survivors: tuple[str, ...] = ()
+    """Owners whose content stands there, of the first 20 paths of different content."""
+
+
+class CondaOverlay(Fact, frozen=True, kw_only=True):
+    """A Python distribution that pip, uv or another tool put over files of a conda package."""
+
+    package: str
+    """``name=version=build`` of the record."""
+    distribution: str
+    """Normalized name."""
+    version: str | None = None
+    path: str = ""
+    """Its metadata folder, relative to the prefix."""
+    installer: str | None = None
+    conda_version: str | None = None
+    """Version of the same distribution that the record's own metadata folder names; None where it brings another one."""
+    shared: int = 0
+    """Files that the distribution and the record both list, compiled modules aside."""
+    examples: tuple[str, ...] = ()
+    """At most 5 of them, relative to the prefix."""
+    gone: int = 0
+    """Files of the record below the site folder that are not there."""
+    left: int = 0
+    """Files of the record that are there below folders of the distribution and that it does not list: of the old version."""
+    native_left: int = 0
+    """How many of these are native."""
+
+
+class CondaHistory(Fact, frozen=True, kw_only=True):
+    """conda-meta/history. pixi and rattler leave it empty."""
+
+    revisions: int = 0
+    last_date: str | None = None
+    last_command: str | None = None
+    tools: tuple[str, ...] = ()
+    """``conda 26.7.1``; micromamba writes a fixed version of conda here."""
+    requested: tuple[str, ...] = ()
+    """What users asked for and have not removed, the last spec of each name."""
+    not_there: tuple[str, ...] = ()
+    """``name-version-build`` that it says are installed and that have no record."""
+    not_said: tuple[str, ...] = ()
+    """Records that it does not know of; empty where the history is."""
+    unfinished: tuple[str, ...] = ()
+    """Lines of the last revision (``+name-version-build``, ``-…``) that have not come true."""
+    problems: tuple[str, ...] = ()
+    """``line 7: …``"""
+
+
+class CondaPin(Fact, frozen=True, kw_only=True):
+    """A line of conda-meta/pinned."""
+
+    spec: str
+    line: int
+
+
+class CondaOrphan(Fact, frozen=True, kw_only=True):
+    """A lib/pythonX.Y folder of another Python than the prefix has."""
+
+    path: str
+    version: str
+    distributions: int = 0
+    """Metadata folders in its site-packages."""
+    recorded: int = 0
+    """Paths below it that conda records own."""
+    owners: tuple[str, ...] = ()
+    """Those records (``name=version=build``), at most 20."""
+
+
+class CondaCoverage(Fact, frozen=True, kw_only=True):
+    """How far the paths of the records were compared with what is there. Counts of paths."""
+
+    paths: int = 0
+    """All that records list."""
+    compiled: int = 0
+    """Compiled modules: not judged."""
+    links: int = 0
+    """Symbolic links: only that they are there."""
+    measured: int = 0
+    """Whose size was compared."""
+    hashed: int = 0
+    """Whose content was compared (``--deep``)."""
+    bytes_hashed: int = 0
+    no_hash: int = 0
+    """With ``--deep``: files for which the record has no hash, or one that does not hold by design (re-signed on macOS)."""
+    unreadable: int = 0
+    """With ``--deep``: files that could not be read."""
+
+
+class CondaMeta(Fact, frozen=True, kw_only=True):
+    """conda-meta of a prefix as a whole; :class:`CondaPackage` has the single records."""
+
+    writer: Literal["conda", "micromamba", "rattler", "pixi"] | None = None
+    """Who wrote the newest records, by their dialect; mamba 1.x writes through conda."""
+    writers: tuple[str, ...] = ()
+    """All of them."""
+    python: str | None = None
+    """Version of the python record."""
+    problems: tuple[CondaProblem, ...] = ()
+    shared: tuple[CondaShared, ...] = ()
+    overlays: tuple[CondaOverlay, ...] = ()
+    leftovers: tuple[str, ...] = ()
+    """``.c~``, ``.conda_trash`` and ``.mamba_trash`` files of an interrupted transaction, relative to the prefix; at most 100."""
+    leftover_count: int = 0
+    history: CondaHistory | None = None
+    """None where there is no such file."""
+    pins: tuple[CondaPin, ...] = ()
+    orphans: tuple[CondaOrphan, ...] = ()
+    frozen: bool = False
+    """conda-meta/frozen: the environment is not to be changed (CEP 22)."""
+    pixi: str | None = None
+    """Manifest that conda-meta/pixi names."""
+    coverage: CondaCoverage = CondaCoverage()
 
 
 class Kernel(Fact, frozen=True, kw_only=True):
@@ -993,6 +1184,9 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     unowned: tuple[Unowned, ...] = ()
     leftovers: tuple[Leftover, ...] = ()
     conda_packages: tuple[CondaPackage, ...] = ()
+    """Every record of conda-meta that could be read, by the name of its file."""
+    conda_meta: CondaMeta | None = None
+    """None where there is no conda-meta folder."""
     generated: tuple[GeneratedCode, ...] = ()
     broken_imports: tuple[BrokenImport, ...] = ()
     shadows: tuple[Shadow, ...] = ()
