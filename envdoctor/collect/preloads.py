@@ -12,6 +12,7 @@ import ast
 import fnmatch
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -61,7 +62,8 @@ def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts
         return Facts()
     work = _Work(scene, trees, view)
     preloads = tuple(sorted(set(work.preloads()), key=lambda p: (p.distribution, p.library, p.provider)))[:MAX_FACTS]
-    view = View(msgspec.structs.replace(snapshot, preloads=preloads))
+    if preloads:
+        view = View(msgspec.structs.replace(snapshot, preloads=preloads))
     process = view.process
     unmet = (*process.failing.items(), *process.failing_orphans.items(), *process.open.items())
     failing = {path: needs[0].root for path, needs in unmet}
@@ -87,7 +89,10 @@ class _Source(NamedTuple):
 
 
 class _Sources:
-    """The .py files below some top-level names of one site folder, as far as the bounds allow."""
+    """The .py files below some top-level names of one site folder, as far as the bounds allow.
+
+    Folders without ``__init__.py`` below a package are left out: they hold data, plugins and such.
+    """
 
     def __init__(self, tree: Tree, tops: list[str]) -> None:
         self.tree = tree
@@ -98,7 +103,7 @@ class _Sources:
         self._read = 0
         for top in tops:
             self._list(top)
-        self.parents: dict[str, str | None] | None = None
+        self._starts: list[str] = []
 
     def _list(self, top: str) -> None:
         if f"{top}.py" in self.tree.files:
@@ -118,7 +123,9 @@ class _Sources:
                 elif name.endswith(".py"):
                     module = f"{dotted}.{name[:-3]}"
                     self.by_module.setdefault(module, _Source(module, dotted, f"{folder}/{name}"))
-                elif name.isidentifier() and f"{folder}/{name}" in self.tree.folders:
+                elif f"{folder}/{name}/__init__.py" in self.tree.files or (
+                    name.isidentifier() and not self.by_module and f"{folder}/{name}" in self.tree.folders
+                ):
                     queue.append(f"{folder}/{name}")
 
     def data(self, source: _Source) -> bytes:
@@ -143,11 +150,50 @@ class _Sources:
         for statement in dict.fromkeys(_IMPORT.findall(self.data(source))):
             yield from parse_statement(statement, source.package)
 
-    def follow(self, starts: list[str]) -> dict[str, str | None]:
-        """Every dotted name that importing `starts` imports at the left margin, with the module that does."""
-        if self.parents is not None:
-            return self.parents
-        found: dict[str, str | None] = dict.fromkeys(starts)
+    def start_at(self, starts: list[str]) -> None:
+        """Sets the modules from which :attr:`parents` follows imports."""
+        if starts != self._starts:
+            self._starts = starts
+            self.__dict__.pop("parents", None)
+            self.__dict__.pop("opens", None)
+
+    @cached_property
+    def text(self) -> bytes:
+        """All files, one after the other."""
+        return b"\n".join(map(self.data, self.by_module.values()))
+
+    @cached_property
+    def openers(self) -> list[_Source]:
+        """Files that open libraries by name."""
+        if not any(word in self.text for word in _OPENS):
+            return []
+        return [source for source in self.by_module.values() if any(word in self.data(source) for word in _OPENS)]
+
+    @cached_property
+    def opens(self) -> bool:
+        """Some module that is imported opens a library where nothing forgives its failure, or relies on what one defines."""
+        used = [source for source in self.openers if source.module in self.parents]
+        return any(_opens_plainly(self.data(source)) for source in used) or self._registers()
+
+    def _registers(self) -> bool:
+        """A module that is imported gives properties to operators (``torch.library``) that only a library can define."""
+        if b"register_fake" not in self.text and b"impl_abstract" not in self.text:
+            return False
+        wanted: set[bytes] = set()
+        defined: set[bytes] = set()
+        for source in self.by_module.values():
+            if source.module in self.parents:
+                data = self.data(source)
+                if b"register_fake" in data or b"impl_abstract" in data:
+                    wanted.update(_REGISTERS.findall(data))
+                if b"custom_op" in data or b"Library(" in data or b"define(" in data:
+                    defined.update(one or other for one, other in _DEFINES.findall(data))
+        return bool(wanted - defined)
+
+    @cached_property
+    def parents(self) -> dict[str, str | None]:
+        """Every dotted name that the start modules import at the left margin, with the module that does."""
+        found: dict[str, str | None] = dict.fromkeys(self._starts)
         queue = [name for name in found if name in self.by_module]
         heads = tuple(f"{top}." for top in self.tops)
         for at, module in enumerate(queue):
@@ -164,7 +210,6 @@ class _Sources:
                         found[name] = module
                         if name in self.by_module:
                             queue.append(name)
-        self.parents = found
         return found
 
 
@@ -316,19 +361,17 @@ class _Work:
             sources = self.sources(site, list(tops))
             if sources is None:
                 continue
-            sources.parents = None
-            parents = sources.follow([s for s in begin if s])
-            libraries = [root for root in members if root.kind == "library"]
-            openers = self._openers(sources) if libraries else []
+            sources.start_at([s for s in begin if s])
             for root in members:
                 if root.kind == "extension":
-                    yield self._module(sources, parents, root)
+                    yield self._module(sources, root)
                 else:
-                    fact = self._library(sources, parents, openers, root)
-                    if fact.module:
+                    fact = self._library(sources, root)
+                    if fact is not None:
                         yield fact
 
-    def _module(self, sources: _Sources, parents: dict[str, str | None], root: Root) -> ImportedModule:
+    def _module(self, sources: _Sources, root: Root) -> ImportedModule:
+        parents = sources.parents
         fact = ImportedModule(site=root.site, path=root.file.path, module=root.module, reached="nothing")
         if root.module in parents and parents[root.module] is not None:
             chain = _chain(parents, root.module)
@@ -377,54 +420,27 @@ class _Work:
                 return False
         return True
 
-    def _openers(self, sources: _Sources) -> list[tuple[_Source, bytes]]:
-        """Files that open libraries by name."""
-        found = []
-        for source in sources.by_module.values():
-            data = sources.data(source)
-            if any(word in data for word in _OPENS):
-                found.append((source, data))
-        return found
-
-    def _library(
-        self, sources: _Sources, parents: dict[str, str | None], openers: list[tuple[_Source, bytes]], root: Root
-    ) -> ImportedModule:
+    def _library(self, sources: _Sources, root: Root) -> ImportedModule | None:
         """A library counts as reached when a module that is imported names it, and one opens libraries without a ``try``."""
-        fact = ImportedModule(site=root.site, path=root.file.path, module="", reached="nothing")
-        if not openers:
-            return fact
+        if not sources.openers:
+            return None
         name = root.file.path.rpartition("/")[2]
         stem = name.partition(".")[0]
         words = [f"{quote}{each}{quote}".encode() for each in dict.fromkeys((name, stem)) for quote in "\"'"]
         words += [f"/{name}".encode(), f"{stem}.so".encode()]
-        naming = [source for source, data in openers if any(word in data for word in words)]
-        if not naming and len(stem) > 3:
+        naming = [source for source in sources.openers if any(word in sources.data(source) for word in words)]
+        if not naming and len(stem) > 3 and stem.encode() in sources.text:
             naming = [s for s in sources.by_module.values() if any(word in sources.data(s) for word in words)]
         if not naming:
-            return fact
+            return None
+        parents = sources.parents
         first = min(naming, key=lambda s: (s.module not in parents, s.module.count("."), s.module))
+        fact = ImportedModule(site=root.site, path=root.file.path, module=first.module, reached="guarded", chain=(first.module,))
         if first.module not in parents:
-            return msgspec.structs.replace(fact, module=first.module, reached="guarded", chain=(first.module,))
+            return fact
         chain = _chain(parents, first.module)
-        fact = msgspec.structs.replace(fact, module=first.module, chain=tuple(chain))
-        used = [source for source, _ in openers if source.module in parents]
-        plain = any(_opens_plainly(sources.data(source)) for source in used)
-        if (plain or self._registers(sources, parents)) and self._confirmed(sources, chain):
-            return msgspec.structs.replace(fact, reached="import")
-        return msgspec.structs.replace(fact, reached="guarded")
-
-    def _registers(self, sources: _Sources, parents: dict[str, str | None]) -> bool:
-        """A module that is imported gives properties to operators (``torch.library``) that only the library can define."""
-        wanted: set[bytes] = set()
-        defined: set[bytes] = set()
-        for source in sources.by_module.values():
-            if source.module in parents:
-                data = sources.data(source)
-                if b"register_fake" in data or b"impl_abstract" in data:
-                    wanted.update(_REGISTERS.findall(data))
-                if b"custom_op" in data or b"Library(" in data or b"define(" in data:
-                    defined.update(one or other for one, other in _DEFINES.findall(data))
-        return bool(wanted - defined)
+        reached = sources.opens and self._confirmed(sources, chain)
+        return msgspec.structs.replace(fact, reached="import" if reached else "guarded", chain=tuple(chain))
 
 
 def _outermost(tree: Tree, module: str) -> str:

@@ -192,6 +192,7 @@ class LinuxLoads(Loads):
         self._lib = self._lib_token()
         self._platform = snapshot.interpreter.machine or machine.machine
         self._main: tuple[_Item, ...] = ()
+        self._bringing: dict[str, list[tuple[Root, Loaded]]] = {}
         self._base: dict[str, _Node] = {}
         self._base_keys: frozenset[str] = frozenset()
         self._program_chain: tuple[str, ...] = ()
@@ -214,16 +215,19 @@ class LinuxLoads(Loads):
 
     def bringing(self, names: frozenset[str]) -> dict[str, list[tuple[Root, Loaded]]]:
         """See :meth:`Loads.bringing`."""
-        found: dict[str, list[tuple[Root, Loaded]]] = {}
-        for root in self.roots if names else ():
-            for item in self._scopes.get(root.path, ()):
-                # musl knows a library by the name that a search found it under, a root by its path alone
-                soname = None if self._musl else item.node.soname
-                if item.name in names:
-                    found.setdefault(item.name, []).append((root, item))
-                if soname in names and soname != item.name:
-                    found.setdefault(soname or "", []).append((root, item))
-        return found
+        new = names - self._bringing.keys()
+        if new:
+            self._bringing.update((name, []) for name in new)
+            # musl knows a library by the name that a search found it under, a root by its path alone
+            sonames = not self._musl
+            for root in self.roots:
+                for item in self.scope(root):
+                    soname = item.part.soname if sonames else None
+                    if item.name in new:
+                        self._bringing[item.name].append((root, item))
+                    if soname in new and soname != item.name:
+                        self._bringing[soname or ""].append((root, item))
+        return {name: self._bringing[name] for name in names}
 
     @cached_property
     def orphans(self) -> tuple[Root, ...]:

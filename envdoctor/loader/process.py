@@ -8,15 +8,19 @@ itself and belongs to the same distribution or to one that the distribution requ
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.loader.model import Loaded, Missing, Root
+from envdoctor.requirements import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
     from envdoctor.view import View
+
+_NAME = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Provided(NamedTuple):
@@ -121,23 +125,21 @@ class Process:
         return self._loads.bringing(frozenset(missing.name for missing in self._loads.missing_of_orphans))
 
     def requires(self, name: str) -> frozenset[str]:
-        """Installed distributions that `name` requires, directly or not, itself left out."""
+        """Installed distributions that `name` requires, directly or not, itself left out.
+
+        Markers and extras are not asked: what is installed and named may be imported.
+        """
         found = self._required.get(name)
         if found is None:
             reached: set[str] = set()
             todo = [name]
             while todo:
-                for other in self._edges.get(todo.pop(), ()):
-                    if other not in reached:
+                dist = self._view.effective.get(todo.pop())
+                for text in dist.requires if dist is not None else ():
+                    match = _NAME.match(text)
+                    other = canonical(match[0]) if match is not None else ""
+                    if other not in reached and other in self._view.effective:
                         reached.add(other)
                         todo.append(other)
             found = self._required[name] = frozenset(reached - {name})
-        return found
-
-    @cached_property
-    def _edges(self) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        for edge in self._view.closure.edges:
-            if edge.installed is not None and edge.name:
-                found.setdefault(edge.parent.name, set()).add(edge.name)
         return found

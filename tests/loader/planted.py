@@ -41,7 +41,7 @@ def library(
 ) -> Path:
     """A shared library at `path` that needs those files by their names. `versions` is a linker version script.
 
-    With `libc` it needs the C library and versions of it. Its DT_SONAME is its file name unless `soname` says another, or None for none.
+    Its DT_SONAME is its file name unless `soname` says another, or None for none. With `libc` it needs the C library, too.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_suffix(".c")
