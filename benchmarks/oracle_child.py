@@ -179,26 +179,33 @@ class Server:
                     record["direct_after"] = self.child(timeout, firsts, (name, path))
             self.tell(self.out, record)
 
-    def below(self, top: str, modules: list[Result], timeout: float) -> dict[str, Result]:
-        """{module: outcome} of imports, each in a fork of one process that has imported `top`; what is not in it is to be
-        done alone."""
+    def below(self, package: str, modules: list[Result], timeout: float) -> dict[str, Result]:
+        """{module: outcome} of imports, each in a fork of one process that has imported `package`, and the package that the
+        module is directly in. What is not in the answer is to be done alone."""
         read, write = os.pipe()
         pid = os.fork()
         if pid == 0:
             try:
                 os.close(read)
                 os.setpgid(0, 0)
-                import_names([top])
+                import_names([package])
+                inner: dict[str, list[Result]] = {}
                 for module in modules:
-                    name = module["module"]
-                    self.tell(write, {name: self.child(min(timeout, 20), [name])})
+                    inner.setdefault(module["module"].rpartition(".")[0], []).append(module)
+                for parent, some in inner.items():
+                    if parent not in (package, ""):
+                        self.tell(write, self.below(parent, some, timeout))
+                        continue
+                    for module in some:
+                        name = module["module"]
+                        self.tell(write, {name: self.child(min(timeout, 20), [name])})
+            except BaseException:  # noqa: BLE001  foreign code raises what it likes; the modules are done alone then
+                pass
             finally:
                 os._exit(0)
         os.close(write)
         data = b""
-        while True:
-            if not select.select([read], [], [], timeout + 30)[0]:
-                break
+        while select.select([read], [], [], 5 * timeout)[0]:
             piece = os.read(read, 65536)
             if not piece:
                 break
