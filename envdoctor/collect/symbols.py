@@ -40,6 +40,7 @@ MAX_SOURCES = 2000
 MAX_SOURCE = 1 << 20
 
 _GLOBAL_WORDS = (b"RTLD_GLOBAL", b"setdlopenflags")
+_EVERY_PYTHON = frozenset([b"PyModule_Create2", b"PyModuleDef_Init", b"PyPyModule_Create2", b"PyPyModuleDef_Init"])
 _RUNTIME = frozenset(["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libgcc_s.so.1", "libstdc++.so.6"])
 
 
@@ -325,6 +326,7 @@ class _Search:
         if not self.questions:
             return
         always = self._always()
+        python_known = self._python_known(always)
         budget = None if self.scene.deep else MAX_LOOKUPS
         for path in sorted(self.questions):
             question = self.questions[path]
@@ -332,6 +334,8 @@ class _Search:
             if image is None:
                 continue
             names = image.unversioned() - always
+            if names and not python_known:
+                names = {name for name in names if not name.startswith((b"Py", b"_Py"))}
             if not names:
                 continue
             self.lookups += len(names)
@@ -347,20 +351,24 @@ class _Search:
                 yield self._fact(question, left)
 
     def _always(self) -> frozenset[bytes]:
-        """What is defined before any module is opened: by the program, its libraries, the loader itself."""
+        """What is defined before any module is opened: by the program, its libpython, and on musl by the loader, which is the
+        C library."""
         found: set[bytes] = set()
         interpreter = self.view.snapshot.interpreter
-        paths = [item.path for item in self.loads.process]
+        paths: list[str] = []
         for binary in (interpreter.binary, interpreter.libpython):
             if binary is not None:
                 paths.append(binary.path)
                 paths += [part.interpreter for part in binary.slices if part.interpreter]
-        # the C library is in the process; symbols of it carry versions on glibc, and on musl it is the loader itself
         for path in dict.fromkeys(paths):
-            if base_name(path) in _RUNTIME:
-                continue
-            found |= native.exported_symbols(self._real(path))
+            found |= native.exported_symbols(self._real(self.scene.rooted(path)))
         return frozenset(found)
+
+    def _python_known(self, always: frozenset[bytes]) -> bool:
+        """The interpreter's own names have been seen; else nothing can be said about those that modules need of it."""
+        return not _EVERY_PYTHON.isdisjoint(always) or any(
+            self.images.defined(self._real(member.path), set(_EVERY_PYTHON)) for member in self._process
+        )
 
     def _unresolved(self, question: Question, names: set[bytes]) -> set[bytes]:
         """Those of `names` that no scope as a whole defines; what is missing in the best of them."""
