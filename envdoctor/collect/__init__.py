@@ -92,14 +92,11 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
 
     def environment() -> dict[str, Any]:
         """What the target's own files say."""
-        from envdoctor.collect import generated, imports, namespaces, pth, scripts, stdlib_users
+        from envdoctor.collect import generated, imports, namespaces, pth, scripts
 
         trees, dists = read.trees, read.dists
         found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
         return {
-            "interpreter": run(
-                "stdlib", lambda: stdlib_users.collect(scene, facts, trees, dists.distributions), facts.interpreter
-            ),
             "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
             "natives": run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners, memory), ()),
             "shared_files": tuple(sorted(dists.shared, key=lambda s: (s.site, s.path))),
@@ -166,7 +163,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             from envdoctor.collect import foreign_libraries
 
             found = run("libraries", lambda: foreign_libraries.add(scene, asked, trees, dists.owners), asked)
-        from envdoctor.collect import numpy_modules, preloads, symbols
+        from envdoctor.collect import numpy_modules, preloads, stdlib_users, symbols
         from envdoctor.view import View
 
         view = View(found)
@@ -175,8 +172,13 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             numpy_modules=run("numpy", lambda: numpy_modules.collect(scene, view, trees), ()),
             unresolved_symbols=run("symbols", lambda: symbols.collect(scene, view, trees), ()),
         )
-        before = run("preloads", lambda: preloads.collect(scene, trees, known), preloads.Facts())
-        found = msgspec.structs.replace(known, preloads=before.preloads, imported_modules=before.imported)
+        before = run("preloads", lambda: preloads.collect(trees, view, known.unresolved_symbols), preloads.Facts())
+        found = msgspec.structs.replace(
+            known,
+            preloads=before.preloads,
+            imported_modules=before.imported,
+            interpreter=run("stdlib", lambda: stdlib_users.collect(scene, view, facts, trees), known.interpreter),
+        )
         return {name: new for name in asked.__struct_fields__ if (new := getattr(found, name)) is not getattr(asked, name)}
 
     around = recall("surroundings", (facts, sites, manifest), surroundings, "environment")

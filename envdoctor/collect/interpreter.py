@@ -184,9 +184,7 @@ def collect(scene: Scene) -> Facts:
             asked=probe is not None,
             cpython=implementation == "cpython",
             end=end,
-            binary=binary,
             libpython=libpython,
-            base=base,
         ),
         externally_managed=_externally_managed(config, stdlib),
         launcher=launcher,
@@ -684,9 +682,7 @@ def _optional(
     asked: bool,
     cpython: bool,
     end: str | None,
-    binary: NativeFile | None,
     libpython: NativeFile | None,
-    base: str | None,
 ) -> tuple[StdlibModule, ...]:
     """Extension modules that some builds lack, of those that this standard library has a counterpart for."""
     if not listing.known or not listing.files or not cpython:
@@ -705,96 +701,15 @@ def _optional(
             present |= _inside_binary(rest, [p for p in (libpython.path if libpython else None, end) if p])
             if end is None or 2 * len(present) < len(wanted):
                 present |= set(rest)  # not known, or a build that has most of them linked in
-    loader = _Loader(scene, binary, libpython, base)
     found: list[StdlibModule] = []
     for name in sorted(wanted):
         path = listing.file_of(name)
-        problem = loader.problem(path) if path is not None else None
+        native = _native(path) if path is not None else None
+        problem = native.problem if native is not None else None
         found.append(
             StdlibModule(name=name, present=name in present, path=text(path) if path is not None else None, problem=problem)
         )
     return tuple(found)
-
-
-class _Loader:
-    """Whether an extension module of the standard library would load: its file is whole, and what it needs is somewhere.
-
-    Only what is surely missing counts: a library is searched in every place that the loader could look at for any file of
-    this interpreter, in whatever order.
-    """
-
-    def __init__(self, scene: Scene, binary: NativeFile | None, libpython: NativeFile | None, base: str | None) -> None:
-        self.scene = scene
-        self.base = base
-        self.rpath = [
-            (os.path.dirname(native.path), folder)
-            for native in (binary, libpython)
-            if native is not None
-            for piece in native.slices
-            for folder in piece.rpath + piece.runpath
-        ]
-        self.loaded = {
-            name for native in (binary, libpython) if native is not None for piece in native.slices for name in piece.needed
-        }
-        self.answers: dict[str, bool] = {}
-        self.cache: bytes | None = None
-
-    def problem(self, path: str) -> str | None:
-        """Why the file at `path` cannot be loaded, None where nothing says so."""
-        native = _native(path)
-        if native is None:
-            return None
-        if native.problem is not None:
-            return native.problem
-        if native.format != "elf" or (self.scene.target.foreign and self.scene.target.sysroot is None):
-            return None
-        for piece in native.slices:
-            own = [(os.path.dirname(path), folder) for folder in piece.rpath + piece.runpath]
-            for name in piece.needed:
-                if "/" not in name and name not in self.loaded and not self._found(name, own):
-                    return f"it needs {text(name)}, which is nowhere"
-        return None
-
-    def _found(self, name: str, own: list[tuple[str, str]]) -> bool:
-        if name.startswith(("ld-linux", "ld-musl", "libc.", "linux-vdso")):
-            return True
-        for here, folder in own:
-            if files.exists(f"{self._folder(here, folder)}/{name}"):
-                return True
-        if name not in self.answers:
-            self.answers[name] = self._everywhere(name)
-        return self.answers[name]
-
-    def _everywhere(self, name: str) -> bool:
-        folders = [self._folder(here, folder) for here, folder in self.rpath]
-        if self.base is not None:
-            folders += [f"{self.base}/lib", f"{self.base}/lib64"]
-        if not self.scene.target.foreign:
-            folders += [folder for folder in self.scene.environ.get("LD_LIBRARY_PATH", "").split(":") if folder]
-        folders += [self.scene.rooted(f"/{each}") for each in ("lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib", "lib32")]
-        if any(files.exists(f"{folder}/{name}") for folder in folders):
-            return True
-        if self.cache is None:
-            try:
-                self.cache = files.read(self.scene.rooted("/etc/ld.so.cache"), 16 << 20).data
-            except files.Unreadable:
-                self.cache = b""
-        if b"\0" + os.fsencode(name) + b"\0" in self.cache:
-            return True
-        for parent in ("/usr/lib", "/lib"):
-            here = self.scene.rooted(parent)
-            try:
-                inner = [n for n in os.listdir(here) if "-linux-" in n]
-            except OSError:
-                continue
-            if any(files.exists(f"{here}/{n}/{name}") for n in inner):
-                return True
-        return False
-
-    def _folder(self, here: str, folder: str) -> str:
-        if "$" in folder:
-            return re.sub(r"\$\{?LIB\}?", "lib", re.sub(r"\$\{?ORIGIN\}?", here, folder))
-        return self.scene.rooted(folder)
 
 
 def _inside_binary(names: list[str], paths: list[str]) -> set[str]:

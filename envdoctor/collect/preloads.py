@@ -20,11 +20,10 @@ import msgspec
 
 from envdoctor.collect import files
 from envdoctor.collect.imports import parse_statement
-from envdoctor.snapshot import Distribution, ImportedModule, NativeFile, Preload, Snapshot, text
+from envdoctor.snapshot import Distribution, ImportedModule, NativeFile, Preload, UnresolvedSymbols, text
 from envdoctor.view import View
 
 if TYPE_CHECKING:
-    from envdoctor.collect.scene import Scene
     from envdoctor.collect.tree import Tree
     from envdoctor.loader import Missing, Root
 
@@ -53,23 +52,25 @@ class Facts(NamedTuple):
     imported: tuple[ImportedModule, ...] = ()
 
 
-def collect(scene: Scene, trees: list[Tree | None], snapshot: Snapshot) -> Facts:
-    """Facts about the needs that no search finds and the modules that fail. `snapshot` has all that the loader asks for."""
-    view = View(snapshot)
+def collect(trees: list[Tree | None], view: View, unresolved: tuple[UnresolvedSymbols, ...] = ()) -> Facts:
+    """Facts about the needs that no search finds and the modules that fail, also for want of symbols (`unresolved`).
+
+    The view's snapshot has all that the loader asks for.
+    """
     loads = view.loads
-    unknown = loads.unknown or loads.unknown_of_orphans
-    if not (loads.missing or loads.version_problems or snapshot.unresolved_symbols or loads.missing_of_orphans or unknown):
+    of_roots = loads.missing or loads.version_problems or loads.unknown or unresolved
+    if not (of_roots or loads.missing_of_orphans or loads.version_problems_of_orphans or loads.unknown_of_orphans):
         return Facts()
-    work = _Work(scene, trees, view)
+    work = _Work(trees, view)
     preloads = tuple(sorted(set(work.preloads()), key=lambda p: (p.distribution, p.library, p.provider)))[:MAX_FACTS]
     if preloads:
-        view = View(msgspec.structs.replace(snapshot, preloads=preloads))
+        view = View(msgspec.structs.replace(view.snapshot, preloads=preloads))
     process = view.process
     unmet = (*process.failing.items(), *process.failing_orphans.items(), *process.open.items())
     failing = {path: needs[0].root for path, needs in unmet}
     for problem in (*loads.version_problems, *loads.version_problems_of_orphans):
         failing.setdefault(problem.root.path, problem.root)
-    short = {(fact.folder, fact.path) for fact in snapshot.unresolved_symbols}
+    short = {(fact.folder, fact.path) for fact in unresolved}
     if short:
         for root in (*loads.roots, *loads.orphans):
             if any((item.file.folder, item.file.path) in short for item in loads.scope(root)):
@@ -216,13 +217,13 @@ class _Sources:
 class _Work:
     """One run of the collector."""
 
-    def __init__(self, scene: Scene, trees: list[Tree | None], view: View) -> None:
+    def __init__(self, trees: list[Tree | None], view: View) -> None:
         from envdoctor.collect.syntax import Environment
 
         self.trees = trees
         self.view = view
         version = view.python_version
-        platform = {"windows": "win32", "macos": "darwin"}.get(scene.target.system, "linux")
+        platform = {"windows": "win32", "macos": "darwin"}.get(view.snapshot.target.system, "linux")
         self.environment = Environment(version.release if version else None, platform)
         self._sources: dict[tuple[int, tuple[str, ...]], _Sources] = {}
         self._tops: dict[str, str] = {}

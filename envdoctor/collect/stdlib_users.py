@@ -14,6 +14,7 @@ from envdoctor.collect.interpreter import Facts
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree
 from envdoctor.snapshot import Distribution, Interpreter
+from envdoctor.view import View
 
 MAX_MODULES = 400
 """Modules of one distribution that are read."""
@@ -35,20 +36,41 @@ USED_AS: dict[str, tuple[str, ...]] = {
 """The modules whose import fails without it. ``hashlib`` goes on without ``_hashlib``."""
 
 
-def collect(scene: Scene, facts: Facts, trees: list[Tree | None], distributions: list[Distribution]) -> Interpreter:
-    """The interpreter's facts, with ``imported_by`` of absent modules filled."""
-    interpreter = facts.interpreter
+def collect(scene: Scene, view: View, facts: Facts, trees: list[Tree | None]) -> Interpreter:
+    """The interpreter's facts, with what the loader says of its modules, and ``imported_by`` of those that do not load."""
+    interpreter = _loaded(view)
     absent = [m.name for m in interpreter.optional_modules if (not m.present or m.problem) and m.name in USED_AS]
     if not absent:
         return interpreter
     scan = _Scan(scene, facts, trees, {used: name for name in absent for used in USED_AS[name]})
     users: dict[str, list[str]] = {name: [] for name in absent}
-    for dist in sorted(distributions, key=lambda d: (d.name, d.site)):
+    for dist in sorted(view.snapshot.distributions, key=lambda d: (d.name, d.site)):
         for name in scan.needs(dist):
             if dist.name not in users[name] and len(users[name]) < MAX_USERS:
                 users[name].append(dist.name)
     modules = tuple(
         msgspec.structs.replace(m, imported_by=tuple(users[m.name])) if users.get(m.name) else m
+        for m in interpreter.optional_modules
+    )
+    return msgspec.structs.replace(interpreter, optional_modules=modules)
+
+
+def _loaded(view: View) -> Interpreter:
+    """The interpreter's facts, with ``problem`` of modules that lack a library or a version of one."""
+    interpreter = view.snapshot.interpreter
+    loads = view.loads
+    problems: dict[str, str] = {}
+    for version in loads.version_problems:
+        if version.root.kind == "stdlib":
+            lacking = f"{version.versions[-1]} of {version.library}"
+            problems[version.root.module] = f"it needs {lacking}, which {version.found or 'the library here'} does not define"
+    for needs in view.process.failing.values() if loads.reason is None and loads.missing else ():
+        if needs[0].root.kind == "stdlib":
+            problems[needs[0].root.module] = f"it needs {needs[0].name}, which is nowhere"
+    if not problems:
+        return interpreter
+    modules = tuple(
+        msgspec.structs.replace(m, problem=problems[m.name]) if m.path and not m.problem and m.name in problems else m
         for m in interpreter.optional_modules
     )
     return msgspec.structs.replace(interpreter, optional_modules=modules)
