@@ -7,10 +7,10 @@ it works until the next update. LD_PRELOAD loads a file into every process; one 
 print an error.
 
 ## How it is found
-Names of libraries in the folders of the variable, compared with the libraries that the environment ships and that its
-own extension modules and libraries ask for by that name. Files that find their libraries by DT_RPATH are left out: the
-loader follows DT_RPATH first. A preloaded file counts by its soname. It is an error where a file of the environment needs a
-symbol or a symbol version that the environment's copy has and the other one has not.
+Every extension module and library of the environment is followed twice as the dynamic loader does it, with the variables
+and without them. What is then loaded from a folder of the variable, or preloaded, in the place of a file that the
+environment ships is reported. Where DT_RPATH comes first nothing changes, and nothing is said. It is an error where a file
+of the environment needs a symbol or a symbol version that the environment's copy has and the other one has not.
 
 ## Look-alikes that are fine
 - Folders of the environment itself.
@@ -28,14 +28,38 @@ Unset the variable where the environment is used, and set it only for the progra
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from envdoctor.finding import Confidence, Finding, Fix, Subject
+import msgspec
+
+from envdoctor.finding import Finding, Fix, Subject
+from envdoctor.loader.model import Loaded, Loads, Root, folder_of, normal
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.snapshot import LibraryFolder, NativeFile, Slice
+from envdoctor.snapshot import LibraryFolder
 from envdoctor.view import View
 
-RULE = Rule("PTH004", "library-path-override", "warning", reads=("shell", "natives", "sites", "interpreter", "distributions"))
+RULE = Rule(
+    "PTH004",
+    "library-path-override",
+    "warning",
+    reads=("shell", "natives", "libraries", "machine", "sites", "interpreter", "distributions"),
+)
 SHOWN = 5
+
+
+class Swap(NamedTuple):
+    """A library that a variable puts in the place of one that the environment ships."""
+
+    variable: str
+    name: str
+    """As it is asked for."""
+    path: str
+    """What is loaded."""
+    own: str
+    """What would be."""
+    asker: str
+    """The file that asks."""
+    root: Root
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -47,8 +71,18 @@ def check(view: View) -> Iterator[Finding]:
         if folder.preload and not folder.exists:
             yield _missing_preload(view, folder)
     searched = [folder for folder in folders if folder.libraries or folder.preload]
-    if searched:
+    if searched and _of_interest(view, searched):
+        if view.loads.reason and not view.loads.roots:
+            raise Skip(view.loads.reason)
         yield from _overridden(view, searched)
+
+
+def _of_interest(view: View, folders: list[LibraryFolder]) -> bool:
+    """Something in the folders, or preloaded, bears a name that files of the target are asked for by."""
+    if any(folder.preload and folder.exists for folder in folders):
+        return True
+    names = {name for folder in folders for name in folder.libraries}
+    return any(need.rpartition("/")[2] in names for file in view.snapshot.natives for part in file.slices for need in part.needed)
 
 
 def _missing_preload(view: View, folder: LibraryFolder) -> Finding:
@@ -62,104 +96,110 @@ def _missing_preload(view: View, folder: LibraryFolder) -> Finding:
 
 
 def _overridden(view: View, folders: list[LibraryFolder]) -> Iterator[Finding]:
-    shipped: dict[str, str] = {}
-    for native in view.snapshot.natives:
-        path = _path(view, native)
-        shipped.setdefault(path.rpartition("/")[2], path)
-        for part in native.slices:
-            if part.soname:
-                shipped.setdefault(part.soname.rpartition("/")[2], path)
-    overrides = view.snapshot.shell.overrides
-    unfit = {override.path for override in overrides if not override.fits}
-    lacking = {(override.variable, override.name): override for override in overrides if override.lacks}
-    preloaded = {override.name: override for override in overrides if override.fits}
-    winners: dict[str, LibraryFolder] = {}
-    for folder in sorted(folders, key=lambda folder: not folder.preload):
-        for name in folder.libraries:
-            if name in shipped and f"{folder.path}/{name}" not in unfit:
-                winners.setdefault(name, folder)
-        for name, override in preloaded.items():
-            if folder.preload and override.variable == folder.variable and _same_file(override.path, folder.path):
-                winners.setdefault(name, folder)
-    if not winners:
-        return
-    inherited = _inherits_rpath(view)
-    asking: dict[str, list[tuple[NativeFile, Slice]]] = {}
-    for native in view.snapshot.natives:
-        for part in native.slices:
-            immune = part.rpath and not part.runpath  # DT_RPATH is searched before the variable
-            for needed in part.needed:
-                name = needed.rpartition("/")[2]
-                if name not in winners or (immune and not winners[name].preload):
-                    continue
-                if winners[name].preload or not (inherited and _in_lib(view, shipped[name])):
-                    asking.setdefault(name, []).append((native, part))
-    for variable in sorted({winners[name].variable for name in asking}):
-        names = sorted(name for name in asking if winners[name].variable == variable)
-        runpath = any(part.runpath for name in names for _, part in asking[name])
-        confidence: Confidence = "likely" if runpath else "possible"
-        first = names[0]
-        more = f", and {len(names) - 1} more libraries" if len(names) > 1 else ""
-        owners = sorted({owner for name in names for owner in [_owner(view, shipped[name])] if owner})
-        evidence = []
-        for name in names[:SHOWN]:
-            native, _ = asking[name][0]
-            evidence.append(f"{name}: {_file(winners[name], name)} comes before {view.inside(shipped[name])}")
-            evidence.append(f"{view.inside(_path(view, native))} asks for {name}; files that do: {len(asking[name])}")
-        broken = [lacking[variable, name] for name in names if (variable, name) in lacking]
-        for override in broken[:SHOWN]:
-            lacks = ", ".join(override.lacks[:3])
-            evidence.append(f"{override.name}: {view.inside(override.asker or '')} needs {lacks}, which {override.path} lacks")
-        if broken:
-            first, confidence = broken[0].name, "likely"
-        effect = f", and it lacks {broken[0].lacks[0]}" if broken else ""
-        yield RULE.finding(
-            f"{variable} makes {_file(winners[first], first)} load instead of the environment's own{effect}{more}",
-            [
-                Subject("variable", variable),
-                *(view.named(owner) for owner in owners),
-                *(view.file(shipped[name]) for name in names[:SHOWN]),
-            ],
-            evidence=evidence,
-            fixes=[_fix(view, variable)],
-            key=variable,
-            severity="error" if broken else None,
-            confidence=confidence,
-        )
+    snapshot = view.snapshot
+    shell = snapshot.shell
+    kept = tuple(folder for folder in shell.library_folders if folder.of_target)
+    names = {folder.variable for folder in folders}
+    variables = {key: value for key, value in shell.variables.items() if key not in names}
+    without = msgspec.structs.replace(shell, library_folders=kept, variables=variables)
+    plain = View(msgspec.structs.replace(snapshot, shell=without))
+    swaps = list(_swaps(view, plain.loads, folders))
+    for variable in sorted({swap.variable for swap in swaps}):
+        yield _finding(view, plain.loads, variable, [swap for swap in swaps if swap.variable == variable])
 
 
-def _file(folder: LibraryFolder, name: str) -> str:
-    return folder.path if folder.preload else f"{folder.path}/{name}"
+def _swaps(view: View, plain: Loads, folders: list[LibraryFolder]) -> Iterator[Swap]:
+    """Where a file of the target loads something else than it would without the variables."""
+    loads = view.loads
+    variables = {normal(folder.path): folder.variable for folder in folders if not folder.preload}
+    preload = next((folder.variable for folder in folders if folder.preload), "")
+    preloaded: dict[str, Loaded] = {}
+    for one in loads.process[1:]:
+        if preload and one.by is None:
+            preloaded.setdefault(one.name.rpartition("/")[2], one)
+            if one.part.soname:
+                preloaded.setdefault(one.part.soname.rpartition("/")[2], one)
+    own = _own_folders(view)
+    for root in (*plain.roots, *plain.orphans):
+        now = {item.name: item for item in loads.scope(root)}
+        for item in plain.scope(root):
+            if item.by is None or not f"{item.path}/".startswith(own):
+                continue
+            other = now.get(item.name)
+            asker = item.by.path
+            if other is None:
+                other = preloaded.get(item.name.rpartition("/")[2])
+                if other is not None and other.path != item.path:
+                    yield Swap(preload, item.name, other.path, item.path, asker, root)
+            elif other.path != item.path and (variable := variables.get(folder_of(other.path))):
+                yield Swap(variable, item.name, other.path, item.path, asker, root)
 
 
-def _same_file(full: str, named: str) -> bool:
-    return full == named or full.endswith("/" + named.removeprefix("./"))
+def _own_folders(view: View) -> tuple[str, ...]:
+    """Beginnings of the paths of what the target ships."""
+    snapshot = view.snapshot
+    found = {site.path for site in snapshot.sites if site.of_target} | {snapshot.target.prefix}
+    base = snapshot.interpreter.base_prefix
+    if base and base not in ("/", "/usr", "/usr/local"):
+        found.add(base)
+    return tuple(f"{path.rstrip('/')}/" for path in found)
 
 
-def _path(view: View, native: NativeFile) -> str:
-    return f"{view.snapshot.sites[native.folder].path}/{native.path}" if native.folder >= 0 else native.path
-
-
-def _inherits_rpath(view: View) -> bool:
-    """The interpreter itself has DT_RPATH (conda's has), which holds for everything it loads."""
-    binary = view.snapshot.interpreter.binary
-    return binary is not None and any(part.rpath and not part.runpath for part in binary.slices)
-
-
-def _in_lib(view: View, path: str) -> bool:
-    return path.rpartition("/")[0] == f"{view.snapshot.target.prefix}/lib"
-
-
-def _owner(view: View, path: str) -> str | None:
-    """The distribution that provides the top folder of a shipped library, where one does."""
-    for _, site in view.active_sites:
-        if path.startswith(site.path + "/"):
-            top = path[len(site.path) + 1 :].split("/", 1)[0]
-            plain = top.removesuffix(".libs")
-            for dist in view.effective.values():
-                if plain in dist.import_names or plain == dist.name.replace("-", "_"):
-                    return dist.name
-    return None
+def _finding(view: View, plain: Loads, variable: str, swaps: list[Swap]) -> Finding:
+    by_name: dict[str, list[Swap]] = {}
+    for swap in swaps:
+        by_name.setdefault(swap.name.rpartition("/")[2], []).append(swap)
+    paths = {swap.path for swap in swaps}
+    lacks: dict[str, str] = {}
+    lines: list[str] = []
+    for problem in (*view.loads.version_problems, *view.loads.version_problems_of_orphans):
+        if problem.found in paths:
+            name = problem.library.rpartition("/")[2]
+            if name not in lacks:
+                lacks[name] = problem.versions[-1]
+                versions = ", ".join(problem.versions[:3])
+                lines.append(f"{name}: {view.inside(problem.asker.path)} needs {versions}, which {problem.found} lacks")
+    for override in view.snapshot.shell.overrides:
+        if override.lacks and override.path in paths and override.name not in lacks:
+            lacks[override.name] = override.lacks[0]
+            symbols = ", ".join(override.lacks[:3])
+            lines.append(f"{override.name}: {view.inside(override.asker or '')} needs {symbols}, which {override.path} lacks")
+    before = {(need.root.path, need.name) for need in plain.missing}
+    lost = next(
+        (n for n in view.loads.missing if n.asker.path in paths and (n.root.path, n.name) not in before),
+        None,
+    )
+    if lost is not None:
+        lines.append(f"{lost.asker.path}: needs {lost.name}, which no library path provides")
+    names = sorted(by_name, key=lambda name: (name not in lacks, name))
+    first = by_name[names[0]][0]
+    evidence: list[str] = []
+    for name in names[:SHOWN]:
+        one = by_name[name][0]
+        askers = {swap.asker for swap in by_name[name]}
+        evidence.append(f"{name}: {one.path} comes before {view.inside(one.own)}")
+        evidence.append(f"{view.inside(one.asker)} asks for {name}; files that do: {len(askers)}")
+    owners = {
+        file.owner
+        for swap in swaps
+        for path in (swap.own, swap.asker)
+        if (file := view.loads.files.get(path)) is not None and file.owner is not None
+    } | {swap.root.distribution for swap in swaps if swap.root.distribution}
+    more = f", and {len(names) - 1} more librar{'y' if len(names) == 2 else 'ies'}" if len(names) > 1 else ""
+    effect = f", and it lacks {lacks[names[0]]}" if names[0] in lacks else ""
+    return RULE.finding(
+        f"{variable} makes {first.path} load instead of the environment's own{effect}{more}",
+        [
+            Subject("variable", variable),
+            *(view.named(owner) for owner in sorted(owners)),
+            *(view.file(by_name[name][0].own) for name in names[:SHOWN]),
+        ],
+        evidence=[*evidence, *lines[:SHOWN]],
+        fixes=[_fix(view, variable)],
+        key=variable,
+        severity="error" if lacks or lost is not None else None,
+        confidence="likely",
+    )
 
 
 def _fix(view: View, variable: str) -> Fix:
