@@ -103,10 +103,12 @@ BASELINES: dict[str, Baseline] = {
         ">=0.5",
         ("avx", "avx2", "fma", "f16c"),
         "an illegal instruction",
-        "documented: lancedb#3324 and #3327 (target-cpu=haswell)",
+        "tried with 0.40.0; lancedb#3324 and #3327 (target-cpu=haswell)",
         "lancedb-compat=={version}",
         replaces=True,
     ),
+    "duckdb": Baseline(">=2,<3", ("avx", "avx2", "bmi2"), "an illegal instruction", "tried with 2.0.0"),
+    "vowpalwabbit": Baseline("==9.11.*", ("avx", "avx2"), "an illegal instruction", "tried with 9.11.9"),
 }
 
 MICROARCHITECTURES: dict[str, int] = {

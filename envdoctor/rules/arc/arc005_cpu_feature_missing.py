@@ -164,7 +164,7 @@ def _lacking(view: View, dist: Distribution) -> tuple[str, ...]:
 
 
 def _by_table(view: View, dist: Distribution, row: Baseline, lacking: tuple[str, ...]) -> Finding:
-    words = [_ALIASES[flag] if flag in ("pni", "abm") else flag.replace("sse4_", "sse4.") for flag in lacking]
+    words = sorted(_ALIASES[flag] if flag in ("pni", "abm") else flag.replace("sse4_", "sse4.") for flag in lacking)
     listed = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
     confidence: Confidence = "certain" if "tried" in row.source else "likely"
     name = view.machine.cpu.name
