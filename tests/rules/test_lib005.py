@@ -89,6 +89,15 @@ def test_one_runtime_for_two(env: Env, work: Path) -> None:
     assert diagnose(env.prefix, "LIB005") == []
 
 
+@pytest.mark.parametrize("runtime", ["libiomp5.so", "libgomp.so.1"])
+def test_copies_under_one_name(env: Env, work: Path, runtime: str) -> None:
+    """The loader compares names before it searches: the second one is never opened."""
+    user(env, work, "alpha", runtime)
+    user(env, work, "beta", runtime, requires=("alpha",))
+    assert both_mapped(env, "beta") == 1
+    assert diagnose(env.prefix, "LIB005") == []
+
+
 def test_links_to_one_file(env: Env, work: Path, tmp_path: Path) -> None:
     """As conda's _openmp_mutex makes them."""
     real = library(tmp_path / "lib/libomp.so", soname=None)

@@ -14,6 +14,7 @@ brings both or requires the other, or when a third one requires both.
 ## Look-alikes that are fine
 - Several copies of libgomp, as torch, scikit-learn, lightgbm and xgboost bring them: info.
 - libgomp beside one libomp or libiomp5: info.
+- Two copies under one name, which the loader takes for one: whoever comes second gets the first one's.
 - conda's `_openmp_mutex`, where libgomp.so.1 and libiomp5.so are links to one libomp.so: one file, silent.
 - Two of the family in distributions that have nothing to do with each other: info, as long as no program imports both.
 
@@ -29,8 +30,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import combinations
-from typing import NamedTuple
 
 from envdoctor.finding import Finding, Subject
 from envdoctor.loader.model import Root, base_name
@@ -44,19 +45,21 @@ RULE = Rule("LIB005", "openmp-duplicated", "warning", reads=("natives", "librari
 _RUNTIME = re.compile(r"(?i)^(?:lib)?(gomp|iomp5(?:md)?|omp5?|omp140\.[a-z0-9_]+)(?:[-.][^/]*)?\.(?:so|dylib|dll)(?:\.[\w.]+)?$")
 
 
-class Runtime(NamedTuple):
-    """One OpenMP runtime, as a file."""
+@dataclass
+class Runtime:
+    """One OpenMP runtime, as a file, and who loads it."""
 
     path: str
-    """Links followed."""
-    file: NativeFile
-    shown: str
     """The path by which it is loaded."""
+    names: set[str] = field(default_factory=set)
+    """Names under which it is found loaded."""
+    users: dict[str, Root] = field(default_factory=dict)
+    """The distributions (or top-level names) whose modules bring it in, and one such module of each."""
 
     @property
     def llvm(self) -> bool:
         """Of the LLVM and Intel family."""
-        match = _RUNTIME.match(base_name(self.shown))
+        match = _RUNTIME.match(base_name(self.path))
         return match is not None and match[1].lower() != "gomp"
 
 
@@ -65,49 +68,46 @@ def check(view: View) -> Iterator[Finding]:
     loads = view.loads
     if loads.reason is not None and not loads.roots:
         raise Skip(loads.reason)
-    runtimes = {
-        path: Runtime(file.real or path, file, path)
+    files = {
+        path: file
         for path, file in loads.files.items()
-        if ("omp" in path) and _RUNTIME.match(base_name(path)) and file.kind == "library"
+        if "omp" in path and file.kind == "library" and _RUNTIME.match(base_name(path))
     }
-    if len({runtime.path for runtime in runtimes.values()}) < 2:
+    if len({file.real or path for path, file in files.items()}) < 2:
         return
-    users = _users(view, runtimes)
-    if len(users) < 2:
-        return
-    told: set[str] = set()
-    for one, other in combinations(sorted(users), 2):
-        if not (users[one][0].llvm and users[other][0].llvm):
-            continue
-        meeting = _meeting(view, users[one][1], users[other][1])
-        if meeting is not None:
-            told |= {one, other}
-            yield _pair(view, users[one], users[other], meeting)
-    if len(users) > len(told):
-        yield _remark(view, users)
+    runtimes = _runtimes(view, files)
+    met: list[Runtime] = []
+    for one, other in combinations(runtimes, 2):
+        if one.llvm and other.llvm and not _one_for_both(view, one, other):
+            meeting = _meeting(view, one.users, other.users)
+            if meeting is not None:
+                met += [one, other]
+                yield _pair(view, one, other, meeting)
+    if any(not _one_for_both(view, one, other) for one, other in combinations(runtimes, 2) if one not in met or other not in met):
+        yield _remark(view, runtimes)
 
 
-Users = tuple[Runtime, dict[str, Root]]
-
-
-def _users(view: View, runtimes: dict[str, Runtime]) -> dict[str, Users]:
-    """For each runtime, by its real path, the distributions (or top-level names) whose modules bring it in, and one such
-    module of each."""
-    names: set[str] = set()
-    for path, runtime in runtimes.items():
-        names.add(base_name(path))
-        names.update(part.soname for part in runtime.file.slices if part.soname)
-    found: dict[str, Users] = {}
+def _runtimes(view: View, files: dict[str, NativeFile]) -> list[Runtime]:
+    """The runtimes that extension modules bring in, by path; links to one file are one."""
+    names = {base_name(path) for path in files}
+    names.update(part.soname for file in files.values() for part in file.slices if part.soname)
+    found: dict[str, Runtime] = {}
     for pairs in view.loads.bringing(frozenset(names)).values():
         for root, loaded in pairs:
-            brought = runtimes.get(loaded.path)
-            if brought is None or root.kind != "extension":
+            file = files.get(loaded.path)
+            if file is None or root.kind != "extension":
                 continue
-            _, dists = found.setdefault(brought.path, (brought, {}))
+            runtime = found.setdefault(file.real or loaded.path, Runtime(loaded.path))
+            runtime.names.update(base_name(name) for name in (loaded.name, loaded.part.soname) if name)
             key = root.distribution or root.module.partition(".")[0]
-            if key not in dists or root.module < dists[key].module:
-                dists[key] = root
-    return found
+            if key not in runtime.users or root.module < runtime.users[key].module:
+                runtime.users[key] = root
+    return [found[path] for path in sorted(found)]
+
+
+def _one_for_both(view: View, one: Runtime, other: Runtime) -> bool:
+    """Whoever comes second finds the first one's loaded: loaders of Linux and Windows compare names before they search."""
+    return view.snapshot.target.system != "macos" and not one.names.isdisjoint(other.names)
 
 
 def _meeting(view: View, one: dict[str, Root], other: dict[str, Root]) -> str | None:
@@ -133,25 +133,22 @@ def _meeting(view: View, one: dict[str, Root], other: dict[str, Root]) -> str | 
     return None
 
 
-def _subjects(view: View, users: list[Users]) -> list[Subject]:
-    names = sorted({name for _, dists in users for name in dists})
-    found = [view.named(name) for name in names]
-    return [*found, *(view.file(runtime.shown) for runtime, _ in users)]
+def _subjects(view: View, runtimes: list[Runtime]) -> list[Subject]:
+    names = sorted({name for runtime in runtimes for name in runtime.users})
+    return [*map(view.named, names), *(view.file(runtime.path) for runtime in runtimes)]
 
 
-def _line(view: View, users: Users) -> str:
-    runtime, dists = users
-    name = min(dists)
-    others = f" and {len(dists) - 1} more" if len(dists) > 1 else ""
-    return f"{view.inside(runtime.shown)} is loaded by {dists[name].module} of {name}{others}"
+def _line(view: View, runtime: Runtime) -> str:
+    name = min(runtime.users)
+    others = f" and {len(runtime.users) - 1} more" if len(runtime.users) > 1 else ""
+    return f"{view.inside(runtime.path)} is loaded by {runtime.users[name].module} of {name}{others}"
 
 
-def _pair(view: View, one: Users, other: Users, meeting: str) -> Finding:
-    first, second = min(one[1]), min(other[1])
-    who = first if first == second else f"{first} and {second}"
-    verb = "loads" if first == second else "load"
+def _pair(view: View, one: Runtime, other: Runtime, meeting: str) -> Finding:
+    first, second = min(one.users), min(other.users)
+    who = f"{first} loads" if first == second else f"{first} and {second} load"
     return RULE.finding(
-        f"{who} {verb} two OpenMP runtimes into one process, {base_name(one[0].shown)} and {base_name(other[0].shown)}: "
+        f"{who} two OpenMP runtimes into one process, {base_name(one.path)} and {base_name(other.path)}: "
         "the second one may end the program",
         _subjects(view, [one, other]),
         evidence=[_line(view, one), _line(view, other), meeting],
@@ -162,19 +159,18 @@ def _pair(view: View, one: Users, other: Users, meeting: str) -> Finding:
                 RULE.code,
             )
         ],
-        key=f"{first}:{second}:{base_name(one[0].shown)}:{base_name(other[0].shown)}",
+        key=f"{first}:{second}:{base_name(one.path)}:{base_name(other.path)}",
         confidence="likely",
     )
 
 
-def _remark(view: View, users: dict[str, Users]) -> Finding:
-    everyone = [users[path] for path in sorted(users)]
-    families = sorted({"libomp or libiomp5" if runtime.llvm else "libgomp" for runtime, _ in everyone})
+def _remark(view: View, runtimes: list[Runtime]) -> Finding:
+    families = sorted({"libomp or libiomp5" if runtime.llvm else "libgomp" for runtime in runtimes})
     return RULE.finding(
-        f"{len(everyone)} OpenMP runtimes ({' and '.join(families)}) stand in this environment; a program that imports them "
+        f"{len(runtimes)} OpenMP runtimes ({' and '.join(families)}) stand in this environment; a program that imports them "
         "together starts the threads of each",
-        [view.environment_subject(), *_subjects(view, everyone)],
-        evidence=some([_line(view, each) for each in everyone], len(everyone), 6),
+        [view.environment_subject(), *_subjects(view, runtimes)],
+        evidence=some([_line(view, each) for each in runtimes], len(runtimes), 6),
         fixes=[
             view.remedy.manual(
                 "nothing to mend as long as programs run well; OMP_NUM_THREADS or threadpoolctl bounds the number of threads",
