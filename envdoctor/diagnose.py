@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 import os
 import time
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from envdoctor import __version__, causes
@@ -43,6 +43,8 @@ class Request:
     """Take over what an earlier run has read and nothing has changed since, and keep what this one reads."""
     all_libraries: bool = False
     """Read all libraries of the machine, so that the snapshot can stand for it (``check --machine``)."""
+    progress: Callable[[str], None] | None = None
+    """Takes a few words about what takes long."""
 
 
 def observe(request: Request) -> Collected:
@@ -75,6 +77,7 @@ def observe(request: Request) -> Collected:
         deep=request.deep,
         probe=request.probe,
         all_libraries=request.all_libraries,
+        progress=request.progress,
     )
     return collect(scene, use_cache=request.use_cache)
 

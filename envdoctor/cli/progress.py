@@ -36,6 +36,10 @@ class Progress:
         if self._thread is not None:
             self._thread.join(1)
 
+    def say(self, words: str) -> None:
+        """Shows other words from now on."""
+        self.text = safe(f"envdoctor: {words}")
+
     def _show(self) -> None:
         start = time.monotonic()
         if self._over.wait(DELAY):

@@ -62,6 +62,7 @@ class Session:
         from envdoctor.cli.progress import Progress
         from envdoctor.diagnose import Request, observe
 
+        progress = Progress("envdoctor: reading the environment", quiet=self.verbosity < 0)
         request = Request(
             target=self.options.get("target"),
             python=self.options.get("python"),
@@ -72,8 +73,9 @@ class Session:
             deep=bool(self.value("deep")),
             use_cache=not self.value("no_cache"),
             all_libraries=all_libraries,
+            progress=progress.say,
         )
-        with Progress("envdoctor: reading the environment", quiet=self.verbosity < 0):
+        with progress:
             return observe(request)
 
     def facts(self) -> Collected:

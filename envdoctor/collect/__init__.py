@@ -102,7 +102,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             "shared_files": tuple(sorted(dists.shared, key=lambda s: (s.site, s.path))),
             "unowned": tuple(dists.unowned),
             "leftovers": tuple(dists.leftovers),
-            "conda_packages": read.conda.packages,
+            **read.judged_by_conda,
             "pth_files": run("pth", lambda: pth.collect(scene, sites, trees, dists.owners), ()),
             "namespace_blocks": run(
                 "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
@@ -253,7 +253,22 @@ class _Read:
         """conda's records."""
         from envdoctor.collect import conda
 
-        return self.run("conda", lambda: conda.collect(self.scene), conda.Facts({}, ()))
+        return self.run("conda", lambda: conda.collect(self.scene), conda.Facts({}, [], []))
+
+    @property
+    def judged_by_conda(self) -> dict[str, Any]:
+        """What conda's records come to: fields of the snapshot."""
+        if self.conda.names is None:
+            return {}
+        from envdoctor.collect import conda_paths
+
+        undone = conda_paths.Judged(tuple(record.package for record in self.conda.records), None)
+        judged = self.run(
+            "conda",
+            lambda: conda_paths.judge(self.scene, self.conda, self.trees, self.recorded, self.dists.distributions),
+            undone,
+        )
+        return {"conda_packages": judged.packages, "conda_meta": judged.meta}
 
     @cached_property
     def dists(self) -> distributions.Facts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from envdoctor.collect.watch import Variables
@@ -29,6 +29,8 @@ class Scene:
     all_libraries: bool = False
     """Read everything that the machine's loader can find, not only what the target asks for."""
     probe: bool = True
+    progress: Callable[[str], None] | None = None
+    """Takes a few words about what takes long, for a person who waits."""
     gaps: list[Gap] = field(default_factory=list)
 
     def gap(self, collector: str, subject: str, reason: str) -> None:
