@@ -30,6 +30,8 @@ NOT_IMPORTED = frozenset(["tests", "test", "testing", "_tests"])
 """Folders whose modules no import of a package loads: their sizes are compared only with ``--deep``."""
 MEASURED = 20_000
 """Modules whose size is compared without ``--deep``: all of an ordinary environment, in larger ones those nearest to the top."""
+Measured = tuple[list[tuple[str, str]], list[str], dict[str, int]]
+"""Metadata folder and path of what cannot be measured; which of that is no plain file; paths of another size than recorded."""
 _ENDINGS = frozenset(suffix[-3:] for suffix in NATIVE_SUFFIXES)
 
 
@@ -162,6 +164,7 @@ class _Walker:
         self.by_descriptor = os.scandir in os.supports_fd and os.stat in os.supports_dir_fd
         self.trusted = recorded.untouched if self.by_descriptor and not deep else {}
         self.lost: set[str] = set()
+        self.listed: set[str] = set()
         self.deep = deep
         self.depth = self._depth()
         self.flags = os.O_RDONLY
@@ -175,11 +178,13 @@ class _Walker:
         try:
             if self.by_descriptor:
                 self.base = os.open(self.tree.root, self.flags)
-                if self.trusted:
-                    self._assume()
-                    self._changed()
+            wanted = []
+            if self.trusted and self.by_descriptor:
+                wanted = self._assume()
+                self._changed()
             self._walk()
-            self._correct()
+            if self.trusted:
+                self._correct(_sizes(self.base, wanted))
         except OSError as error:
             self.tree.problems.append(("", str(unreadable(error))))
         finally:
@@ -221,45 +226,28 @@ class _Walker:
                 return depth - 1
         return 1 << 20
 
-    def _assume(self) -> None:
-        """Takes the files of untouched RECORDs for present, after asking each module and native file for its size."""
-        tree, base = self.tree, self.base
-        ask, depth = os.stat, self.depth
+    def _assume(self) -> list[tuple[str, str, str]]:
+        """Takes the files of untouched RECORDs for present. What is to be measured: metadata folder, path, size as recorded."""
+        tree, depth = self.tree, self.depth
         tree.files = set(self.recorded.sure)
+        wanted: list[tuple[str, str, str]] = []
         for info in self.trusted:
             rows = self.recorded.rows[info]
             for path, size in zip(rows.paths, rows.sizes, strict=True):
                 ending = path[-3:]
                 if ending == ".py":
-                    if path.count("/") > depth or ("test" in path and not _measured(path.rpartition("/")[0])):
-                        continue
+                    if path.count("/") <= depth and ("test" not in path or _measured(path.rpartition("/")[0])):
+                        wanted.append((info, path, size))
                 elif (ending in _ENDINGS or ".so." in path) and is_native(path.rpartition("/")[2]):
                     self.natives.add(path)
-                else:
-                    continue
-                try:
-                    found = ask(path, dir_fd=base)
-                except (OSError, ValueError):
-                    self._lost(info, path)
-                    continue
-                if str(found.st_size) != size:
-                    if found.st_mode & 0o170000 != 0o100000:
-                        self._lost(info, path)
-                        tree.special.add(path)
-                    elif size:
-                        tree.different[path] = found.st_size
+                    wanted.append((info, path, size))
             heads = {folder.partition("/")[0] for folder in rows.folders}
             for head in heads:
                 if head.isidentifier() and head not in tree.with_modules:
                     start = head + "/"
                     if any(path.startswith(start) and path.endswith(".py") for path in rows.paths):
                         tree.with_modules.add(head)
-
-    def _lost(self, info: str, path: str) -> None:
-        """A recorded module that cannot be asked for its size, or is no file."""
-        self.tree.absent.setdefault(info, []).append(path)
-        self.lost.add(path)
-        self.natives.discard(path)
+        return wanted
 
     def _changed(self) -> None:
         """Sorts the folders of untouched RECORDs: known ones, in which nothing came or went since, and those to be listed."""
@@ -280,9 +268,17 @@ class _Walker:
         self.stack += [(rel, False) for rel in changed if rel.rpartition("/")[0] in known]
         self.tree.folders.update(rel for rel, _ in self.stack if rel)
 
-    def _correct(self) -> None:
+    def _correct(self, measured: Measured) -> None:
         """Takes out what untouched RECORDs say of folders that are not there, and what could not be measured."""
         tree = self.tree
+        lost, special, different = measured
+        tree.different |= different
+        tree.special.update(special)
+        for info, path in lost:
+            if path in tree.files and path.rpartition("/")[0] in self.listed and path not in tree.special:
+                tree.broken.add(path)  # the listing has it, and nothing can be asked of it
+            tree.absent.setdefault(info, []).append(path)
+            self.lost.add(path)
         tree.files -= self.lost
         for info in self.trusted:
             for folder in self.recorded.rows[info].folders - tree.known:
@@ -316,6 +312,7 @@ class _Walker:
                     if groups:
                         self._judge(rel, path, descriptor, groups, here)
                 tree.known.add(rel)
+                self.listed.add(rel)
                 prefix = f"{rel}/" if rel else ""
                 tree.files.update([prefix + name for name in here])
                 self.linked += len(here) if via_link else 0
@@ -409,11 +406,6 @@ class _Walker:
         if gone:
             self.tree.absent.setdefault(info, []).extend(gone)
             self.lost.update(gone)
-        if self.lost:
-            for name in [name for name in names if prefix + name in self.lost and name in here]:
-                here.discard(name)
-                if prefix + name not in self.tree.special:
-                    self.tree.broken.add(prefix + name)
 
     def _unknown(self, rel: str, path: str, info: os.stat_result, here: set[str], via_link: bool = False) -> None:
         """Something that is no plain file: a folder is entered, a link followed once, the rest is special."""
@@ -501,6 +493,27 @@ class _Walker:
                 self.tree.with_modules.add(rel.partition("/")[0])
         elif is_native(name):
             self.natives.add(rel)
+
+
+def _sizes(base: int, wanted: list[tuple[str, str, str]]) -> Measured:
+    """Asks files for their size: `wanted` has metadata folder, path below the open folder `base`, and size as recorded."""
+    ask = os.stat
+    lost: list[tuple[str, str]] = []
+    special: list[str] = []
+    different: dict[str, int] = {}
+    for info, path, size in wanted:
+        try:
+            found = ask(path, dir_fd=base)
+        except (OSError, ValueError):
+            lost.append((info, path))
+            continue
+        if str(found.st_size) != size:
+            if found.st_mode & 0o170000 != 0o100000:
+                lost.append((info, path))
+                special.append(path)
+            elif size:
+                different[path] = found.st_size
+    return lost, special, different
 
 
 def _measured(folder: str) -> bool:
