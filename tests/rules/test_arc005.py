@@ -134,7 +134,7 @@ def test_a_note_on_a_plugin_is_nobodys_business(env: Env, module: bytes, noted: 
         ("numpy", "2.5.0rc1", V1, "popcnt"),
         ("numpy", "2.4.6", V2, None),
         ("numpy", "2.3.5", V1, None),
-        ("polars", "1.33.1", SANDY, "avx2, bmi1, bmi2 and fma"),
+        ("polars", "1.33.1", SANDY, "avx2, bmi1, bmi2, fma and lzcnt"),
         ("polars", "1.33.1", V3, None),
         ("polars-lts-cpu", "1.33.1", V2, None),
         ("polars-lts-cpu", "1.33.1", V1, "ssse3"),
