@@ -490,11 +490,10 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
     for dist, names in sorted(environment.names.items()):
         texts, partly = distribution(dist, names, by_name, environment), own.get(dist, [])
         broken = [line for line in partly if line.really.split(" ")[0] in FAILS]
-        if not texts and broken and len(broken) * 2 >= len(partly):
-            texts = [f"{len(broken)} of {len(partly)} extension modules: {broken[0].really}"]
         lines = claims.distributions.get(dist, [])
-        if not texts and broken and lines:
-            texts = [f"{len(broken)} of {len(partly)} extension modules: {broken[0].really}"]
+        if not texts and broken and (lines or len(broken) * 2 >= len(partly)):
+            texts = [f"its names can be imported, {len(broken)} of {len(partly)} extension modules not: {broken[0].really}"]
+            lines = lines or claims.whole.get(dist, [])  # an info says enough of what no import meets
         distributions.append(Line(dist, dist, cell("loader" if texts else "ok", bool(lines)), "; ".join(texts) or "ok", lines))
     native = {one.distribution for one in environment.extensions} | {
         owner for path, owner in environment.owners.items() if ".so" in os.path.basename(path)
