@@ -395,6 +395,14 @@ class _Work:
                 plain or re.search(rb"import[^\n]*\b" + re.escape(word) + rb"\b|\b" + re.escape(word) + rb"\b[^\n]*import", data)
             ):
                 guarded = source.module
+        if guarded is None:
+            # no statement names it, but something opens whatever stands in a folder: `torch.ops.load_library`
+            name = root.file.path.rpartition("/")[2]
+            for source in sources.openers:
+                data = sources.data(source)
+                if any(each in data for each in _LISTS) and (word in data or _fits_pattern(data, name)):
+                    guarded = source.module
+                    break
         if guarded is not None:
             return msgspec.structs.replace(fact, reached="guarded", chain=(guarded, root.module))
         return fact
@@ -426,7 +434,7 @@ class _Work:
         if not sources.openers:
             return None
         name = root.file.path.rpartition("/")[2]
-        stem = name.partition(".")[0]
+        stem = name.partition(".so")[0].partition(".dylib")[0].partition(".dll")[0]
         words = [f"{quote}{each}{quote}".encode() for each in dict.fromkeys((name, stem)) for quote in "\"'"]
         words += [f"/{name}".encode(), f"{stem}.so".encode()]
         naming = [source for source in sources.openers if any(word in sources.data(source) for word in words)]

@@ -234,7 +234,13 @@ class LinuxLoads(Loads):
         """See :attr:`Loads.orphans`."""
         reached = {item.node.path for items in self._scopes.values() for item in items}
         reached |= {item.node.path for item in self._main}
-        return roots.orphans(self._view, self._fits, reached)
+        other = "glibc" if self._musl else "musl"
+        return tuple(
+            root
+            for root in roots.orphans(self._view, self._fits, reached)
+            # payloads for systems with the other C library fit by their headers alone
+            if root.part.libc != other and (self._musl or "libc.so" not in root.part.needed)
+        )
 
     @cached_property
     def missing(self) -> tuple[Missing, ...]:

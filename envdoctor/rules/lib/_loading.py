@@ -93,10 +93,21 @@ def failures(view: View) -> list[Failure]:
         root = needs[0].root
         if root.kind == "stdlib":
             continue
-        lost = any(file_name(view, need.name) in gone or grafted(need.name) for need in needs)
+        lost = any(file_name(view, need.name) in gone or (grafted(need.name) and not need.elsewhere) for need in needs)
         severity, why, sure = weights.of(root, counts.get(root.distribution or "", 1), lost)
+        if root.kind == "library" and severity != "error":
+            needs = tuple(need for need in needs if not _beside(view, need))
+            if not needs:
+                continue
         found.append(Failure(root, needs, severity, why, sure))
     return found
+
+
+def _beside(view: View, need: Missing) -> bool:
+    """The distribution itself ships a library of that name, where the search does not lead: whatever opens the plugin has
+    loaded it before."""
+    files = (view.loads.files.get(path) for path in need.elsewhere)
+    return any(file is not None and file.owner is not None and file.owner == need.root.distribution for file in files)
 
 
 def shipped_and_gone(view: View) -> dict[str, Distribution]:

@@ -144,7 +144,7 @@ def _files(needs: list[Missing]) -> list[Loaded | Root]:
 def _reason(view: View, name: str, need: Missing, shipper: Distribution | None) -> str:
     if shipper is not None:
         return f"which {shipper.name} brought and which is gone"
-    if grafted(name):
+    if grafted(name) and not need.elsewhere:
         return "which its wheel brought and which is gone"
     other = python_of(name)
     if other is not None:
@@ -195,7 +195,7 @@ def _fixes(view: View, name: str, users: list[Failure], needs: list[Missing], sh
     verify = [remedy.importing(label(users[0].root, users[0].why))] if users[0].root.module or users[0].why else []
     provider = brought_by(name)
     installed = view.effective.get(provider or "")
-    if shipper is not None or ((grafted(name) or python_of(name)) and dists):
+    if shipper is not None or (((grafted(name) and not needs[0].elsewhere) or python_of(name)) and dists):
         broken = [shipper] if shipper is not None else dists
         yield remedy.fix(
             f"install {', '.join(d.name for d in broken)} again",
