@@ -381,3 +381,44 @@ def test_lib009_a_module_of_the_standard_library(tmp_path: Path, work: Path) -> 
     assert finding.message == f"{name} of the standard library needs libnowhere.so.3, which no library path provides"
     assert finding.subjects[0].kind == "interpreter"
     assert finding.severity == "error"
+
+
+def test_members_of_a_libs_folder_that_only_a_plugin_needs(env: Env, work: Path) -> None:
+    """ibm_db, casadi: what opens the plugin has opened its neighbours before."""
+    deep = library(work / "alpha.libs/libdeep-1a2b3c4d.so.1")
+    upper = library(work / "alpha.libs/libupper-5e6f7a8b.so.1", [deep])
+    built = content(deep, upper, extension(work / f"alpha/_core{SUFFIX}"), root=work)
+    env.dist("alpha", files={"alpha/__init__.py": "from . import _core\n", **built})
+    assert env.imports("alpha")
+    assert diagnose(env.prefix, *BOTH) == []
+
+
+def test_modules_that_are_opened_by_what_a_folder_holds(env: Env, work: Path) -> None:
+    """torchao: one build for each generation of GPU, opened by a pattern under ``try``."""
+    gone = lost(work / "libtorch_cuda.so")
+    built = content(extension(work / "alpha/_C_90a.abi3.so", [gone]), root=work)
+    code = (
+        "import ctypes\nfrom pathlib import Path\n\ndef load():\n    for file in Path(__file__).parent.glob('_C*.so'):\n"
+        "        try:\n            ctypes.CDLL(str(file))\n        except OSError:\n            pass\n\nload()\n"
+    )
+    env.dist("alpha", files={"alpha/__init__.py": code, **built})
+    assert env.imports("alpha")
+    assert diagnose(env.prefix, "LIB001") == []
+    assert only(diagnose(env.prefix, *BOTH), "LIB008").severity == "info"
+
+
+def test_builds_for_several_mpis(env: Env, work: Path) -> None:
+    """mpi4py: a finder of its own picks ``MPI.mpich`` or ``MPI.openmpi``; the package's name for it says nothing."""
+    gone = lost(work / "libmpinone.so.12")
+    built = content(extension(work / f"alpha/MPI.mpich{SUFFIX}", [gone]), root=work)
+    code = "import ctypes\n__all__ = ['MPI']\n\ndef find(name):\n    return ctypes.CDLL(name)\n"
+    env.dist("alpha", files={"alpha/__init__.py": code, **built})
+    assert env.imports("alpha")
+    assert [finding.code for finding in diagnose(env.prefix, *BOTH)] == ["LIB008"]
+
+
+def test_a_payload_for_musl(env: Env, work: Path) -> None:
+    gone = library(work / "libc.so")
+    built = content(extension(work / f"alpha/_core{SUFFIX}"), library(work / "alpha/musl/libclient.so", [gone]), root=work)
+    env.dist("alpha", files={"alpha/__init__.py": "from . import _core\n", **built})
+    assert diagnose(env.prefix, *BOTH) == []
