@@ -52,7 +52,7 @@ _NUMPY = re.compile(
 )
 _BY_CTYPES = re.compile(
     r"cannot load library|[Ll]ibrary not found|[Uu]nable to find (?:lib\w|.{0,40} library)|not find .{0,40}(?:library|\.so)"
-    r"|(?:lib\w+|library) (?:is )?not (?:found|installed)"
+    r"|(?:lib\w+|library) (?:is )?not (?:found|installed)|Could not load this library|operator \w+::\w+ does not exist"
 )
 _FATAL = {4: "SIGILL", 7: "SIGBUS", 11: "SIGSEGV"}
 
@@ -432,7 +432,8 @@ def said(report: dict[str, Any], environment: Environment) -> Said:
                 files[path].append(line)
                 concerned.append(owners.get(path, "") if code not in ("LIB003", "LIB004") else "")
         if code in ("LIB001", "LIB002", "LIB008"):  # one finding for all that need the library
-            concerned += [s["name"] for s in finding["subjects"] if s["kind"] == "distribution"]
+            named = [s["name"] for s in finding["subjects"] if s["kind"] == "distribution"]
+            concerned += [name for name in named if f", which {name} " not in finding["message"]]
         for name in sorted(set(concerned) - {""}):
             whole[name].append(f"{line} {' '.join(finding['evidence'])}")
             if severity == "error":
@@ -517,6 +518,10 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
     }
 
 
+_OPENERS = ("cffi", "torch")
+"""Distributions whose functions open libraries for others."""
+
+
 def distribution(dist: str, names: Sequence[str], by_name: dict[str, dict[str, Any]], environment: Environment) -> list[str]:
     """Texts of the loader's errors that importing a distribution by its names meets in files of its own."""
     texts = []
@@ -528,8 +533,9 @@ def distribution(dist: str, names: Sequence[str], by_name: dict[str, dict[str, A
         culprit = blamed(result)
         owner = environment.owners.get(os.path.normpath(culprit)) if culprit else dist
         if kind == "ctypes":
-            owners = [environment.owners.get(os.path.normpath(frame)) for frame in result["frames"]]
-            owner = next((one for one in reversed(owners) if one not in (None, "cffi")), dist)
+            places = [*result["frames"], *re.findall(r"/\S+\.so\b", result["text"])]
+            owners = [environment.owners.get(os.path.normpath(place)) for place in places]
+            owner = next((one for one in reversed(owners) if one not in (None, *_OPENERS)), dist)
         if owner in (dist, None):
             texts.append(f"import {name}: {kind}: {words(result)}")
     return texts
