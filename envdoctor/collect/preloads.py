@@ -501,5 +501,17 @@ def _opens_plainly(data: bytes) -> bool:
 
 
 def _forgives(handler: ast.ExceptHandler) -> bool:
-    """The handler goes on: it does not end in ``raise``."""
-    return not any(isinstance(statement, ast.Raise) for statement in handler.body)
+    """The handler goes on: it does not end in ``raise``, nor raises unless its function's caller asked it not to
+    (``if not no_throw: raise``)."""
+    for statement in handler.body:
+        if isinstance(statement, ast.Raise):
+            return False
+        if (
+            isinstance(statement, ast.If)
+            and isinstance(statement.test, ast.UnaryOp)
+            and isinstance(statement.test.op, ast.Not)
+            and isinstance(statement.test.operand, ast.Name)
+            and any(isinstance(inner, ast.Raise) for inner in statement.body)
+        ):
+            return False
+    return True

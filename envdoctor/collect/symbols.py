@@ -386,17 +386,21 @@ class _Search:
         return best or set()
 
     def _without_global(self, question: Question, names: set[bytes]) -> set[bytes]:
-        """`names` without those that a library defines which some relative opens for everybody (RTLD_GLOBAL)."""
+        """`names` without those that a relative's library defines, where some relative opens libraries for everybody
+        (RTLD_GLOBAL): its own, or those of others."""
         left = set(names)
         relatives: set[str] = set()
         for root in question.roots:
             relatives |= self._relatives(root.distribution)
-        for name in sorted(relatives):
-            if not self._opens_globally(name):
-                continue
-            for file in self.view.snapshot.natives:
-                if file.owner == name and file.format == "elf" and file.kind == "library" and left:
-                    left -= self.images.defined(self._real(self._absolute(file)), left)
+        if not any(self._opens_globally(name) for name in sorted(relatives)):
+            return left
+        for file in self.view.snapshot.natives:
+            if file.owner in relatives and file.format == "elf" and file.kind == "library":
+                path = self._absolute(file)
+                if path != question.path:
+                    left -= self.images.defined(self._real(path), left)
+                if not left:
+                    break
         return left
 
     def _opens_globally(self, name: str) -> bool:

@@ -98,6 +98,19 @@ def test_a_library_that_was_opened_for_everybody(env: Env, work: Path) -> None:
 
 
 @needs_gcc
+def test_a_module_of_another_distribution_that_was_opened_for_everybody(env: Env, work: Path) -> None:
+    """usearch opens numkong's extension module with RTLD_GLOBAL."""
+    kernels = extension(work / f"numkong/_numkong{SUFFIX}", body="void nk_dot(void) {}")
+    env.dist("numkong", files={"numkong/__init__.py": "", **content(kernels, root=work)})
+    opens = "import ctypes\nfrom numkong import _numkong\nctypes.CDLL(_numkong.__file__, mode=ctypes.RTLD_GLOBAL)\n"
+    core = extension(work / f"usearch/compiled{SUFFIX}", **calls("nk_dot"))
+    source = f"{opens}from usearch import compiled\n"
+    env.dist("usearch", requires=["numkong"], files={"usearch/__init__.py": source, **content(core, root=work)})
+    assert env.imports("usearch")
+    assert unresolved(env) == {}
+
+
+@needs_gcc
 def test_what_ld_preload_adds(env: Env, work: Path, tmp_path: Path) -> None:
     extra = library(tmp_path / "extra/libextra.so", code="void extra_one(void) {}\n")
     core = extension(work / f"alpha{SUFFIX}", **calls("extra_one"))

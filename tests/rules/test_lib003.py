@@ -142,6 +142,40 @@ def test_an_operator_library_of_another_torch(env: Env, work: Path) -> None:
     assert names(finding) == ["vision", "torch"]
 
 
+def test_a_helper_that_catches_and_raises_again(env: Env, work: Path) -> None:
+    """fbgemm_gpu's way: whether it raises is for the caller to say, and at import it does."""
+    old = library(work / "old/libc10.so", code=defines(ERROR))
+    torch(env, work, "2.6.0")
+    ops = library(work / "gemm/gemm_py.so", [old], code=f"void {ERROR}(void); void (*use)(void) = {ERROR};\n")
+    loads = (
+        "import ctypes, os, torch\n"
+        "def load(name, no_throw=False):\n"
+        "    try:\n"
+        "        ctypes.CDLL(os.path.join(os.path.dirname(__file__), name))\n"
+        "    except Exception as error:\n"
+        "        if not no_throw:\n"
+        "            raise error\n"
+        "for name in ['gemm_py']:\n"
+        "    load(f'{name}.so')\n"
+    )
+    env.dist("gemm", "1.9.0", files={"gemm/__init__.py": loads, **content(ops, root=work)}, tags=MANYLINUX)
+    assert not env.imports("gemm")
+    assert only(diagnose(env.prefix, "LIB003"), "LIB003").severity == "error"
+
+
+def test_a_guarded_module_that_does_not_fit_another_distribution(env: Env, work: Path) -> None:
+    """torchrl's way: the package works without its module."""
+    old = library(work / "old/libc10.so", code=defines(ERROR))
+    torch(env, work, "2.6.0")
+    cores = [extension(work / f"rl/{name}{SUFFIX}") for name in ("_one", "_two")]
+    core = extension(work / f"rl/_rl{SUFFIX}", [old], **calls(ERROR))
+    source = "import torch\ntry:\n    from rl import _rl\nexcept ImportError:\n    _rl = None\n"
+    env.dist("rl", requires=["torch"], files={"rl/__init__.py": source, **content(core, *cores, root=work)}, tags=MANYLINUX)
+    assert env.imports("rl")
+    assert not env.imports("rl._rl")
+    assert only(diagnose(env.prefix, "LIB003"), "LIB003").severity == "warning"
+
+
 def test_a_guarded_import_is_a_remark(env: Env, work: Path) -> None:
     cores = [extension(work / f"alpha/{name}{SUFFIX}") for name in ("_one", "_two")]
     fast = extension(work / f"alpha/_fast{SUFFIX}", **calls("alpha_nowhere"))

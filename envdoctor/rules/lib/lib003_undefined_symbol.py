@@ -98,9 +98,11 @@ def _fault(view: View, fact: UnresolvedSymbols) -> Fault | None:
         if (file := view.loads.files.get(where)) is not None and (file.owner is None or file.owner != _owner_name(view, fact))
     ]
     for symbol in symbols:
-        for where, file in others:
-            if _belongs(symbol, where):
-                return Fault(fact, path, symbols, number, file, where)
+        fitting = [(where, file) for where, file in others if _belongs(symbol, where)]
+        if fitting:
+            # of libtorch.so and libtorch_cpu.so the one that holds the code
+            where, file = max(fitting, key=lambda one: one[1].size)
+            return Fault(fact, path, symbols, number, file, where)
     owned = {file.owner for _, file in others if file.owner}
     if len(owned) == 1 and not any(_speaks_of(symbol, fact) for symbol in symbols):
         where, file = next((w, f) for w, f in others if f.owner)
@@ -175,6 +177,9 @@ class _Judge:
         if root is None:
             return "warning", ""
         severity, why, _ = self.weights.of(root, len(self.failing[root.distribution]), gone=False)
+        if severity == "info" and fault.provider is not None and why:
+            # two distributions do not fit each other; what one of them has compiled is dead
+            severity = "warning"
         return severity, why
 
 
@@ -222,7 +227,7 @@ def _evidence(view: View, judged: list[tuple[Fault, Severity, str]], rivals: lis
     lines: list[str] = []
     for fault, _, reached in judged[:4]:
         more = f" and {fault.number - 3} more" if fault.number > 3 else ""
-        line = f"{view.inside(fault.path)}: undefined {', '.join(fault.symbols[:3])}{more}"
+        line = f"{view.inside(fault.path)}: undefined {', '.join(map(_cut, fault.symbols[:3]))}{more}"
         if fault.fact.module:
             line += f", loaded for {fault.fact.module}"
         lines.append(line + (f"; {reached}" if reached else ""))
@@ -233,6 +238,10 @@ def _evidence(view: View, judged: list[tuple[Fault, Severity, str]], rivals: lis
     if rivals:
         lines.append(f"{base_name(judged[0][0].provider_path)} is recorded by {' and '.join(s.name for s in rivals)}")
     return lines
+
+
+def _cut(symbol: str) -> str:
+    return symbol if len(symbol) <= 120 else f"{symbol[:119]}…"
 
 
 def _rivals(view: View, fault: Fault) -> list[Subject]:
