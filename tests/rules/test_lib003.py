@@ -105,7 +105,8 @@ def test_an_extension_of_another_torch(env: Env, work: Path) -> None:
     )
     assert finding.severity == "error"
     assert names(finding) == ["flash-attn", "torch"]
-    assert finding.fixes[0].title == "install a release of flash-attn that was built for torch 2.6.0"
+    assert finding.fixes[0].title == "upgrade flash-attn and torch together, to releases that were built for each other"
+    assert finding.fixes[0].commands[0][-3:] == ("--upgrade", "flash-attn", "torch")
     assert finding.fixes[0].verify[0][-1] == "import torch, flash_attn_cuda"
 
 

@@ -262,7 +262,7 @@ def _fixes(view: View, fault: Fault, dist: Distribution | None, other: Distribut
     if module:
         first = next((root.module.partition(".")[0] for root in view.loads.roots if root.module == module), "")
         needs_first = other is not None and other.import_names and other.name != first
-        word = f"{other.import_names[0]}, {module}" if needs_first and other is not None else module
+        word = f"{_main_package(other)}, {module}" if needs_first and other is not None else module
         verify = (remedy.importing(word),)
     fixes: list[Fix] = []
     if rivals and dist is not None:
@@ -295,23 +295,13 @@ def _fixes(view: View, fault: Fault, dist: Distribution | None, other: Distribut
                     verify=verify,
                 )
             )
-        fixes.append(
-            remedy.fix(
-                f"build {dist.name} again with the installed {_label(other)}",
-                remedy.rebuild(dist),
-                RULE.code,
-                safety=remedy.safety("unsafe", dist),
-                verify=verify,
-            )
-            if _built_here(dist)
-            else remedy.fix(
-                f"install a release of {dist.name} that was built for {_label(other)}",
-                remedy.upgrade(dist),
-                RULE.code,
-                safety=remedy.safety("unsafe", dist),
-                verify=verify,
-            )
-        )
+        if _built_here(dist):
+            title, commands = f"build {dist.name} again with the installed {_label(other)}", remedy.rebuild(dist)
+        else:
+            # which of the two is too old does not show in the files
+            title = f"upgrade {dist.name} and {other.name} together, to releases that were built for each other"
+            commands = remedy.upgrade(dist, other)
+        fixes.append(remedy.fix(title, commands, RULE.code, safety=remedy.safety("unsafe", dist), verify=verify))
         return fixes
     built = _built_here(dist)
     fixes.append(
@@ -340,6 +330,12 @@ def _built_here(dist: Distribution) -> bool:
     """The wheel was made on some user's machine: its platform tag names no agreed-upon set of libraries."""
     tags = dist.wheel.tags if dist.wheel is not None else ()
     return not dist.conda and not any(word in tag for tag in tags for word in ("manylinux", "musllinux"))
+
+
+def _main_package(dist: Distribution) -> str:
+    """The package that bears the distribution's name, else the first."""
+    own = dist.name.replace("-", "_")
+    return own if own in dist.import_names else dist.import_names[0]
 
 
 def _label(dist: Distribution) -> str:
