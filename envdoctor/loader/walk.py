@@ -317,11 +317,18 @@ class Walk(Loads):
 
     def _shipped(self, name: str, asker: Loaded, root: Root) -> bool:
         """The distribution that asks has the library (or had it: its RECORD lists it), so no machine is expected to."""
-        leaf = self.leaf(name)
-        owners = {owner for owner in (self.owners.get(asker.path), self.owner(root)) if owner is not None}
-        if any(leaf in self.gone.get(owner, ()) for owner in owners):
+        if self._had(name, asker, root):
             return True
-        return any(self.owners.get(path) in owners for path in self.by_name.get(leaf, ()))
+        owners = self._owners_of(asker, root)
+        return any(self.owners.get(path) in owners for path in self.by_name.get(self.leaf(name), ()))
+
+    def _had(self, name: str, asker: Loaded, root: Root) -> bool:
+        """The RECORD of the distribution that asks lists a file of that name which is gone."""
+        leaf = self.leaf(name)
+        return any(leaf in self.gone.get(owner, ()) for owner in self._owners_of(asker, root))
+
+    def _owners_of(self, asker: Loaded, root: Root) -> set[str]:
+        return {owner for owner in (self.owners.get(asker.path), self.owner(root)) if owner is not None}
 
     def refused(self, file: NativeFile) -> str:
         """Why a file of the right name is not loaded."""

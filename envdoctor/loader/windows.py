@@ -132,6 +132,8 @@ class Windows(Walk):
         wanted = name.lower()
         if _MANGLED.search(wanted) or _PYTHON.match(wanted):
             return True
+        if self.is_runtime(wanted) and not self._had(name, asker, root):
+            return False  # a copy elsewhere in the wheel says nothing about the machine's own
         return super()._shipped(name, asker, root)
 
     def _of_own(self, one: Missing) -> bool:

@@ -122,6 +122,30 @@ def test_the_visual_cpp_runtime_is_one_info(windows: Env) -> None:
     assert any("Microsoft.VCRedist.2015+.x64" in command for command in commands(finding))
 
 
+def test_a_copy_of_the_runtime_elsewhere_in_the_wheel_proves_nothing(windows: Env) -> None:
+    """ibm_db: amd64.VC14.CRT/msvcp140.dll is where no search leads; the machine's own is what counts."""
+    files: dict[str, bytes | str] = {
+        "alpha/__init__.py": IMPORTS,
+        PYD: dll(needs=["MSVCP140.dll"]),
+        "alpha/bin/amd64.VC14.CRT/msvcp140.dll": dll(),
+    }
+    install(windows, "alpha", files)
+    assert told(diagnose(windows.prefix, *CODES)) == [("LIB001", "info")]
+
+
+def test_what_the_same_modules_lack_is_one_finding(mac: Env) -> None:
+    """A distribution whose requirement is not installed: twelve libraries of vtk, one finding."""
+    needs = ["@rpath/libvtkA.dylib", "@rpath/libvtkB.dylib", "@rpath/libvtkC.dylib"]
+    files: dict[str, bytes | str] = {
+        "alpha/__init__.py": IMPORTS,
+        EXT: bundle(needs=needs, rpaths=["@loader_path/../vtkmodules/.dylibs"]),
+    }
+    install(mac, "alpha", files, ["vtk"])
+    finding = only(diagnose(mac.prefix, *CODES), "LIB001")
+    assert finding.severity == "warning"
+    assert finding.message.startswith("alpha needs @rpath/libvtkA.dylib and 2 more, ")
+
+
 def test_the_openmp_of_visual_studio(windows: Env) -> None:
     """torch 2.4.0: no package of the system brings libomp140, another release of torch does without."""
     files: dict[str, bytes | str] = {

@@ -16,32 +16,38 @@ _MACHINES = {"macos": "Mac", "windows": "Windows machine"}
 
 
 def findings(view: View, rule: Rule) -> Iterator[Finding]:
-    """One finding for each library that an import runs into; one for the parts of the Visual C++ runtime together."""
+    """One finding for the libraries that imports of the same distributions run into; one for the Visual C++ runtime."""
     weights = Weights(view)
     users: dict[str, list[Failure]] = {}
-    names: dict[str, dict[str, str]] = {}
-
-    def note(key: str, failure: Failure, need: Missing) -> None:
-        names.setdefault(key, {}).setdefault(need.name.lower(), need.name)
-        if not any(user.root is failure.root for user in users.setdefault(key, [])):
-            users[key].append(failure)
-
+    names: dict[str, str] = {}
     for needs in view.process.open.values():
         root = needs[0].root
         severity, why, sure = weights.of(root, 1, gone=False)
         if severity == "info" or root.kind == "stdlib":
             continue
         for need in needs:
-            note(base_name(need.name).lower(), Failure(root, needs, "warning", why, sure), need)
+            key = base_name(need.name).lower()
+            names.setdefault(key, need.name)
+            users.setdefault(key, []).append(Failure(root, needs, "warning", why, sure))
+    groups: dict[frozenset[str], list[str]] = {}
+    for key in sorted(users):
+        groups.setdefault(frozenset(user.root.distribution or user.root.path for user in users[key]), []).append(key)
+    for keys in groups.values():
+        together = {id(user.root): user for key in keys for user in users[key]}
+        yield _finding(view, rule, keys[0], [names[key] for key in keys], worst(together.values()))
+    runtime: dict[int, Failure] = {}
+    parts: dict[str, str] = {}
     for need in view.loads.unknown_runtime:
         if need.root.kind == "extension":
-            note(_VISUAL_CPP, Failure(need.root, (need,), "info", "", sure=True), need)
-    for key in sorted(users):
-        yield _finding(view, rule, key, [names[key][low] for low in sorted(names[key])], worst(users[key]))
+            parts.setdefault(need.name.lower(), need.name)
+            known = runtime.get(id(need.root))
+            runtime[id(need.root)] = Failure(need.root, (*(known.needs if known else ()), need), "info", "", sure=True)
+    if runtime:
+        yield _finding(view, rule, _VISUAL_CPP, [parts[key] for key in sorted(parts)], worst(runtime.values()))
 
 
 def _is_of(need: Missing, names: list[str]) -> bool:
-    return need.name.lower() in (name.lower() for name in names)
+    return base_name(need.name).lower() in (base_name(name).lower() for name in names)
 
 
 def _finding(view: View, rule: Rule, key: str, names: list[str], users: list[Failure]) -> Finding:
@@ -49,7 +55,9 @@ def _finding(view: View, rule: Rule, key: str, names: list[str], users: list[Fai
     dists = distributions(view, [user.root for user in users])
     others = f" (and {len(dists) - 1} other{'s' if len(dists) > 2 else ''})" if len(dists) > 1 else ""
     machine = _MACHINES.get(view.snapshot.target.system, "machine")
-    shown = f"{_VISUAL_CPP} ({', '.join(base_name(name) for name in names)})" if key == _VISUAL_CPP else names[0]
+    shown = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+    if key == _VISUAL_CPP:
+        shown = f"{_VISUAL_CPP} ({', '.join(base_name(name) for name in names)})"
     needs = [need for user in users for need in user.needs if _is_of(need, names)]
     who = f"{label(first.root, first.why)}{others}"
     return rule.finding(
@@ -107,4 +115,5 @@ def _fixes(view: View, rule: Rule, names: list[str], users: list[Failure]) -> It
             verify=verify,
         )
         return
-    yield from view.remedy.system_library(name, rule.code, dist=dists[0] if dists else None, verify=verify)
+    for name in names[:3] if first.severity != "info" else names[:1]:
+        yield from view.remedy.system_library(name, rule.code, dist=dists[0] if dists else None, verify=verify)
