@@ -23,9 +23,11 @@ class Answers(dict[str, tuple[tuple[Finding, ...], Check]]):
     def keep(self) -> None:
         """Writes them for the next run, where there are more than were known. Never raises."""
         if len(self) > self.known and self.memory.problem is None:
-            data = msgspec.msgpack.encode(_File(self.memory.reader, self.identity, dict(self)))
             try:
+                data = msgspec.msgpack.encode(_File(self.memory.reader, self.identity, dict(self)))
                 self.memory.store.write(_name(self.memory), data)
+            except UnicodeEncodeError:
+                pass  # a name that is not UTF-8
             except Unusable as error:
                 self.memory.problem = str(error)
 

@@ -237,6 +237,20 @@ def test_surroundings_that_change(twice: Twice) -> None:
         twice.same()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names need not be UTF-8")
+def test_names_that_are_not_utf8(twice: Twice) -> None:
+    """What has such a name cannot be written down: the part is read anew each time, and nothing fails."""
+    odd = os.fsdecode(b"caf\xe9")
+    twice.environ |= {"LD_LIBRARY_PATH": f"/{odd}", "PIP_" + odd: "1", "PYTHONPATH": f"/{odd}"}
+    time.sleep(SETTLED)
+    for place in (twice.home, twice.env.site):
+        (place / odd).mkdir()
+        twice.cwd = twice.home / odd
+        for _ in range(3):
+            twice.same()
+            time.sleep(SETTLED)
+
+
 def test_random_changes(twice: Twice) -> None:
     """Any sequence of what tools do to files leaves both runs in agreement."""
     site, chance = twice.env.site, random.Random(20)

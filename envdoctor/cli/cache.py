@@ -6,12 +6,11 @@ import os
 
 import click
 
-from envdoctor.select import UsageError
-
 
 def _folder() -> str:
     """The cache folder of this user. Raises UsageError where nothing tells one."""
     from envdoctor import cache
+    from envdoctor.select import UsageError
 
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or None
     folder = cache.locate(os.environ, home)
@@ -41,6 +40,7 @@ def info() -> int:
     from envdoctor.cache import LIMIT, Store, Unusable
     from envdoctor.cli import files
     from envdoctor.formats.text import safe
+    from envdoctor.select import UsageError
 
     folder = _folder()
     try:
@@ -58,6 +58,7 @@ def clear() -> int:
     from envdoctor.cache import Store, Unusable
     from envdoctor.cli import files
     from envdoctor.formats.text import safe
+    from envdoctor.select import UsageError
 
     folder = _folder()
     try:

@@ -245,7 +245,7 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
             facts=msgspec.Raw(msgspec.msgpack.encode(Snapshot(**{**_EMPTY, **fields}))),
             gaps=gaps,
         )
-        msgspec.msgpack.encode((present, absent, part.asked))
+        msgspec.msgpack.encode(part)
     except (UnicodeEncodeError, OverflowError):
         return None
     return part
@@ -278,7 +278,11 @@ def _decoded(part: Part) -> dict[str, Any] | None:
 
 def digest_of(value: object) -> bytes:
     """Sixteen bytes, the same for facts that are the same."""
-    return blake2b(msgspec.msgpack.encode(value, enc_hook=repr), digest_size=16).digest()
+    try:
+        data = msgspec.msgpack.encode(value, enc_hook=repr)
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        data = repr(value).encode("utf-8", "backslashreplace")
+    return blake2b(data, digest_size=16).digest()
 
 
 def _user() -> tuple[object, ...]:

@@ -102,7 +102,7 @@ class Tree:
         watch.active.states.update(dict.fromkeys(map(self.path, self.natives)))
         for rel in self.links:
             fs.exists(self.path(rel))
-            fs.real(self.path(rel))
+            watch.active.ask("node", self.path(rel))
 
 
 def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, deep: bool = False) -> Tree:
