@@ -185,7 +185,7 @@ def for_linux(executable: str, subdir: str) -> list[Package]:
             library = told.get(name) or said
             package = Package(name, library, f"h{digest(name, library)[:7]}_0", subdir)
             beside = {LIBRARIES[n.split(".so")[0]] for f in files.values() for n in needs(f) if n.split(".so")[0] in LIBRARIES}
-            package.depends = [GLIBC, *sorted(beside - {name})]
+            package.depends = [GLIBC, *sorted(beside - {name}), *(["ca-certificates"] if name == "openssl" else [])]
             for soname, file in sorted(files.items()):
                 real = os.path.basename(os.path.realpath(file))
                 package.add(f"lib/{real}", relinked(file, "$ORIGIN", scratch), 0o755)

@@ -58,10 +58,10 @@ class CondaPrefix(Env):
         """A package's record."""
         return json.loads(self.record_path(name).read_text())  # type: ignore[no-any-return]
 
-    def edit(self, name: str, **fields: Any) -> Path:
+    def edit(self, package: str, changes: Mapping[str, Any] | None = None, **fields: Any) -> Path:
         """Changes fields of a record (None takes one out); returns its file. The file's name stays."""
-        path = self.record_path(name)
-        record = json.loads(path.read_text()) | fields
+        path = self.record_path(package)
+        record = json.loads(path.read_text()) | dict(changes or {}) | fields
         self.put(f"conda-meta/{path.name}", json.dumps({k: v for k, v in record.items() if v is not None}, indent=2))
         return path
 
@@ -170,6 +170,10 @@ def conda_prefix(
     place.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", "--reflink=auto", str(template / "env"), str(place)], check=True)
     _move(template, place, writer)
+    if writer == "pixi":
+        manifest = str(tmp_path / name / "pixi.toml")
+        marker = {"manifest_path": manifest, "environment_name": "default", "pixi_version": "0.41.4"}
+        (place / "conda-meta" / "pixi").write_text(json.dumps(marker | {"environment_lock_file_hash": "0123456789abcdef"}))
     return CondaPrefix(place, writer, subdir, minor)
 
 
