@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
 
+    from envdoctor.conda.installed import Installed
     from envdoctor.loader import Loads
     from envdoctor.loader.process import Process
     from envdoctor.natives import Loading
@@ -163,6 +164,13 @@ class View:
         from envdoctor.loader.process import Process
 
         return Process(self)
+
+    @cached_property
+    def conda(self) -> Installed:
+        """The records of a conda prefix, and what they ask of each other."""
+        from envdoctor.conda.installed import Installed
+
+        return Installed(self)
 
     @cached_property
     def remedy(self) -> Remedy:

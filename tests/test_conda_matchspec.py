@@ -67,13 +67,16 @@ def derived(record: dict[str, Any]) -> list[str]:
         f"{name} >={head},<{first}.99a0", f"{name} >{release}", f"{name} <{release}", f"{name} <={release}", f"{name}>={release}",
         f"{name} !={release}", f"{name} !={head}.*", f"{name} {release} {build}", f"{name}={release}={build}",
         f"{name}=={release}={build}", f"{name} {head}.* {middle}*", f"{name} * *_{number}", f"{name} * {build}",
-        f"{name} >= {head} , < {first}.99 *{middle[1:]}*", f"{name}[version='>={head}']", f'{name}[version="{release}|{first}.0"]',
+        f"{name} >= {head} , < {first}.99 *{middle[1:]}*", f"{name}[version='>={head}']",
+        f'{name}[version="{release}|{first}.0"]',
         f"{name}[build_number={number}]", f"{name}[build_number='>={number}']", f"{name}[build_number='<{number}']",
         f"{name}[build={build}]", f"{name}[build='{middle}*', version='*']", f"{name}[build='^{middle}.*$']",
         f"{name} {release}|{head}.*", f"{name} <{first}|>={release}", f"{name} ({release}|<{first}),!=99",
         f"{name.upper()} {head}.*", f"{name[:2]}* >={head}", f"^{name[0]}.*$", "* " + build, f"{name}  {release}  {build}",
-        f"{name} <{release}.0a0", f"{name} >={release}rc1", f"{name} <1!{release}", f"{name} >=0!{head}", f"{name} {release}+cuda1",
-        f"{name} {release}.post1", f"{name} <{release}.dev0", f"{name} 1.2 # note", f"{name}[build_number={number},version={head}.*]",
+        f"{name} <{release}.0a0", f"{name} >={release}rc1", f"{name} <1!{release}", f"{name} >=0!{head}",
+        f"{name} {release}+cuda1",
+        f"{name} {release}.post1", f"{name} <{release}.dev0", f"{name} 1.2 # note",
+        f"{name}[build_number={number},version={head}.*]",
     ]  # fmt: skip
     if head != release:
         out += [f"{name} ~={release}", f"{name} ~={release},!={release}"]
@@ -174,7 +177,7 @@ def test_known_differences(text: str, release: str) -> None:
     assert parse(text).fits(mine(*fields)) is DIFFERENT[text, release]
     try:
         other = rattler.MatchSpec(text).matches(theirs(*fields))
-    except Exception:
+    except rattler.InvalidMatchSpecError:
         return
     assert other is not DIFFERENT[text, release] or (text, release) == ("foo >1.2.*", "1.2.5")
 
@@ -277,9 +280,11 @@ def test_what_fails_is_told() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "=1.2", ">=1", "foo >=1.2,", "foo ,", "foo |1", "foo (>=1", "foo >=1)", "foo !=*", "foo <>1", "foo ~=1.2.*", "foo ~=1",
-        "foo[1.2]", "foo[version=]", "foo[version='1]", "foo[color=red]", "foo[build=a][version=1]", "foo ==", "foo 1..2", "foo 1!2!3",
-        "foo ^1", "foo 1$", "foo a b!c >=1", "foo " + "1." * 600, "foo[build='^(a+)+$']", "foo[build='^a*b*c*d*e*$']", "foo " + "(" * 40 + "1" + ")" * 40,
+        "", " ", "=1.2", ">=1", "foo >=1.2,", "foo ,", "foo |1", "foo (>=1", "foo >=1)", "foo !=*", "foo <>1", "foo ~=1.2.*",
+        "foo ~=1", "foo[1.2]", "foo[version=]", "foo[version='1]", "foo[color=red]", "foo[build=a][version=1]", "foo ==",
+        "foo 1..2", "foo 1!2!3",
+        "foo ^1", "foo 1$", "foo a b!c >=1", "foo " + "1." * 600, "foo[build='^(a+)+$']", "foo[build='^a*b*c*d*e*$']",
+        "foo " + "(" * 40 + "1" + ")" * 40,
         "foo]", "foo[", "foo[build='^($']",
     ],
 )  # fmt: skip

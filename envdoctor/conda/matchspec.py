@@ -325,10 +325,9 @@ def _version_and_build(text: str) -> tuple[str, str | None]:
     """``>=1.0 , <2 py34_0`` -> ``>=1.0,<2`` and ``py34_0``."""
     written, build = _parted(text)
     version_ = "".join(written.split())
-    if build is not None and version_[:1] == "=" and version_[1:2] != "=" and text[len(written)] == "=":
-        if not any(mark in version_ for mark in ",|"):
-            version_ = version_[1:]  # name=1.2=build is exact; name=1.2, and "name =1.2 build", are not
-    return version_, build
+    if build is None or text[len(written)] != "=" or not re.fullmatch(r"=[^=,|]+", version_):
+        return version_, build
+    return version_[1:], build  # name=1.2=build is exact; name=1.2, and "name =1.2 build", are not
 
 
 def _parted(text: str) -> tuple[str, str | None]:

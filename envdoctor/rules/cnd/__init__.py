@@ -1,0 +1,1 @@
+"""CND: conda, mamba, micromamba, pixi."""
