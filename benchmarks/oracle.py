@@ -91,8 +91,10 @@ class Extension(NamedTuple):
 class Environment:
     """What an environment has that can be imported, as its own import system would see it."""
 
-    def __init__(self, prefix: Path) -> None:
+    def __init__(self, prefix: Path, *, native_only: bool = False) -> None:
         self.prefix = prefix
+        self.native_only = native_only
+        """Leave out the distributions that have no native file: they are imported by those that have, as far as these do."""
         self.python = prefix / "bin" / "python"
         done = subprocess.run([str(self.python), "-I", str(CHILD), "--probe"], capture_output=True, text=True, check=True)
         probe = json.loads(done.stdout)
@@ -207,9 +209,20 @@ class Environment:
             return False
 
     @cached_property
+    def native(self) -> frozenset[str]:
+        """Distributions that have native files."""
+        libraries = {owner for path, owner in self.owners.items() if ".so" in os.path.basename(path)}
+        return frozenset(libraries | {one.distribution for one in self.extensions if one.distribution})
+
+    @property
+    def judged(self) -> list[tuple[str, list[str]]]:
+        """Distributions, each with its importable names."""
+        return sorted((dist, names) for dist, names in self.names.items() if not self.native_only or dist in self.native)
+
+    @cached_property
     def groups(self) -> list[dict[str, Any]]:
         """The work of the fork server: importable names, each with the extension modules below it."""
-        owner = {name: dist for dist, names in sorted(self.names.items()) for name in names}
+        owner = {name: dist for dist, names in self.judged for name in names}
         groups: dict[str, dict[str, Any]] = {name: {"name": name, "import": True, "firsts": [], "modules": []} for name in owner}
         for extension in self.extensions:
             parts = extension.module.split(".")
@@ -488,7 +501,7 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
         modules.append(line)
         own[owner].append(line)
     distributions: list[Line] = []
-    for dist, names in sorted(environment.names.items()):
+    for dist, names in environment.judged:
         texts, partly = distribution(dist, names, by_name, environment), own.get(dist, [])
         broken = [line for line in partly if line.really.split(" ")[0] in FAILS]
         lines = claims.distributions.get(dist, [])
@@ -496,9 +509,6 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
             texts = [f"its names can be imported, {len(broken)} of {len(partly)} extension modules not: {broken[0].really}"]
             lines = lines or claims.whole.get(dist, [])  # an info says enough of what no import meets
         distributions.append(Line(dist, dist, cell("loader" if texts else "ok", bool(lines)), "; ".join(texts) or "ok", lines))
-    native = {one.distribution for one in environment.extensions} | {
-        owner for path, owner in environment.owners.items() if ".so" in os.path.basename(path)
-    }
     plain = {
         name: [reason(by_name[name]["result"]), words(by_name[name]["result"])]
         for names in environment.names.values()
@@ -509,7 +519,7 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
         "environment": str(environment.prefix),
         "python": environment.version,
         "versions": environment.versions,
-        "native": sorted(name for name in native if name),
+        "native": sorted(environment.native),
         "modules": [line._asdict() for line in modules],
         "distributions": [line._asdict() for line in distributions],
         "names_that_fail": plain,
@@ -587,7 +597,7 @@ def requirements(name: str) -> tuple[list[str], list[str]]:
 
 def examine(prefix: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Imports, report and comparison of one environment."""
-    environment = Environment(prefix)
+    environment = Environment(prefix, native_only=options.native)
     if options.results:
         records = json.loads(Path(options.results).read_text())["records"]
     else:
@@ -606,6 +616,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", metavar="FILE", help="take the imports' outcomes from an earlier --json, import nothing")
     parser.add_argument("--timeout", type=float, default=60, help="seconds for one import (60)")
     parser.add_argument("--jobs", type=int, default=1, help="fork servers at a time (1)")
+    parser.add_argument("--native", action="store_true", help="only distributions that have native files")
     parser.add_argument("-v", "--verbose", action="store_true", help="print what was agreed to fail, too")
     options = parser.parse_args(argv)
     if options.plant:

@@ -17,7 +17,7 @@ from tests.builders import Env, compile_extension, venv
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not (shutil.which("gcc") or shutil.which("cc")), reason="Linux with a C compiler"
 )
-OPTIONS = Namespace(results=None, timeout=20, jobs=1)
+OPTIONS = Namespace(results=None, timeout=3, jobs=2, native=False)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Env:
 @pytest.fixture(scope="module")
 def result(environment: Env) -> dict[str, Any]:
     before = {path: path.stat().st_mtime_ns for path in environment.prefix.rglob("*")}
-    result = oracle.examine(environment.prefix, Namespace(results=None, timeout=3, jobs=2))
+    result = oracle.examine(environment.prefix, OPTIONS)
     assert {path: path.stat().st_mtime_ns for path in environment.prefix.rglob("*")} == before
     return result
 
@@ -87,6 +87,12 @@ def test_a_module_that_never_returns_is_given_up(result: dict[str, Any]) -> None
 def test_the_standard_library_is_part_of_it(result: dict[str, Any]) -> None:
     own = [line for line in result["modules"] if line["owner"] == "the interpreter"]
     assert all(line["cell"] == "agreed ok" for line in own), own
+
+
+def test_distributions_without_native_files_can_be_left_out(environment: Env) -> None:
+    some = oracle.Environment(environment.prefix, native_only=True)
+    assert [name for name, _ in some.judged] == ["crash", "cut", "good", "guarded", "needy"]
+    assert not {"sleeper", "user"} & {group["name"] for group in some.groups}
 
 
 def test_the_matrix_is_printed(result: dict[str, Any]) -> None:
