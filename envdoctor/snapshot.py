@@ -188,6 +188,20 @@ class DllFolder(Fact, frozen=True, kw_only=True):
     """The file that does it, and how: ``numpy/__init__.py: add_dll_directory``."""
 
 
+class OpenedLibrary(Fact, frozen=True, kw_only=True):
+    """A library that a module opens by its plain name whenever it is imported: ``ctypes.CDLL("libx.so.1")`` at its top."""
+
+    name: str
+    path: str
+    """The module's file, relative to its site folder."""
+    site: int
+    line: int
+    module: str
+    """Dotted name; importing the top-level package imports it, unguarded."""
+    distribution: str | None = None
+    """Normalized name of the distribution that the file belongs to."""
+
+
 class UnresolvedSymbols(Fact, frozen=True, kw_only=True):
     """Strong undefined symbols of one file that nothing defines in the scope in which it is loaded."""
 
@@ -609,6 +623,154 @@ class CondaMeta(Fact, frozen=True, kw_only=True):
     pixi: str | None = None
     """Manifest that conda-meta/pixi names."""
     coverage: CondaCoverage = CondaCoverage()
+
+
+class CondaRoot(Fact, frozen=True, kw_only=True):
+    """An installation of conda, mamba or micromamba: a root prefix."""
+
+    path: str
+    """Links followed."""
+    exists: bool = True
+    product: Literal["anaconda", "miniconda", "miniforge", "mambaforge", "micromamba", "conda"] | None = None
+    """The installer that made it, as far as its files or its name tell; ``conda`` for one of conda that nobody knows."""
+    product_from: str | None = None
+    """What tells: ``LICENSE.txt``, ``its name``, ``its records``."""
+    implementation: Literal["cpython", "pypy"] = "cpython"
+    """Of its Python record."""
+    python: str | None = None
+    conda: str | None = None
+    mamba: str | None = None
+    micromamba: bool = False
+    """A root that micromamba keeps its environments in."""
+    subdir: str | None = None
+    seen: tuple[str, ...] = ()
+    """What leads to it: ``conda on PATH``, ``CONDA_EXE``, ``~/.bashrc:12``, ``this environment's folder``, …"""
+    owner: bool = False
+    """The target is it, or one of its environments."""
+
+
+class CondaConfigFile(Fact, frozen=True, kw_only=True):
+    """A .condarc or .mambarc that is there."""
+
+    path: str
+    scope: Literal["system", "root", "user", "prefix", "variable"]
+    mamba: bool = False
+    """Only mamba and micromamba read it."""
+    problem: str | None = None
+    """Why it is no configuration."""
+    line: int | None = None
+    """Where."""
+    unread: str | None = None
+    """What of YAML it uses that is not known here; nothing is known of it then."""
+    doubled: tuple[tuple[str, int], ...] = ()
+    """Keys that it holds twice, with the line of the second."""
+
+
+class CondaSetting(Fact, frozen=True, kw_only=True):
+    """A setting of one .condarc or .mambarc, or of a ``CONDA_*`` or ``MAMBA_*`` variable."""
+
+    name: str
+    """As conda calls it: aliases are replaced."""
+    key: str
+    """As it is written."""
+    kind: Literal["text", "list", "map"] = "text"
+    values: tuple[str, ...] = ()
+    """One of a text, the items of a list, ``key: value`` of a map. Users, passwords and tokens cut out."""
+    lines: tuple[int, ...] = ()
+    """Of each value."""
+    file: str = ""
+    """Empty for a variable."""
+    line: int = 0
+    variable: str | None = None
+    mamba: bool = False
+    """Only mamba and micromamba read it."""
+    flag: Literal["final", "top", "bottom"] | None = None
+    """``#!final`` and the like behind the key."""
+    missing: tuple[str, ...] = ()
+    """Values that are local channels (``file://`` or a path), whose folder is not there."""
+
+
+class CondaShellBlock(Fact, frozen=True, kw_only=True):
+    """Lines of a shell start-up file that put a conda installation into the shell."""
+
+    file: str
+    """With ``~`` for the home folder."""
+    line: int
+    tool: Literal["conda", "mamba", "micromamba"]
+    managed: bool = True
+    """Between the marks that ``conda init`` or ``mamba shell init`` writes."""
+    closed: bool = True
+    """The mark of its end is there."""
+    root: str | None = None
+    """Root prefix that it names."""
+    program: str | None = None
+    """Executable that it starts."""
+    exists: bool = True
+    """The program, or the root where no program is named, is there."""
+
+
+class CondaCache(Fact, frozen=True, kw_only=True):
+    """A package cache."""
+
+    path: str
+    exists: bool = False
+    folder: bool = False
+    writable: bool | None = None
+    """This user may write into it, or could make it; None where nobody may ask."""
+    configured: bool = False
+    """conda would look here for packages."""
+    home: bool = True
+    """The folder that it lies in is there: the installation, whose cache it is."""
+    packages: int = 0
+    """Records of the prefix that came from here."""
+    linked: int = 0
+    """How many of them by links, hard or symbolic."""
+    extracted: int = 0
+    """How many of them still have their folder here."""
+    broken: tuple[str, ...] = ()
+    """``numpy-2.2.6-py311_0: info/index.json is empty``, at most 20."""
+    broken_count: int = 0
+    spoiled: tuple[str, ...] = ()
+    """Altered files of the prefix that are one with the cache's copy (hard links): ``numpy-2.2.6-py311_0: lib/x.so``; at most 20."""
+
+
+class CondaRegistry(Fact, frozen=True, kw_only=True):
+    """~/.conda/environments.txt."""
+
+    path: str
+    exists: bool = False
+    problem: str | None = None
+    entries: int = 0
+    listed: bool = False
+    """The target is in it."""
+    gone: tuple[str, ...] = ()
+    """Prefixes in it that are not there, at most 50."""
+    gone_count: int = 0
+
+
+class CondaInstallers(Fact, frozen=True, kw_only=True):
+    """The conda family around a conda or pixi prefix: installations, settings, caches, shells."""
+
+    roots: tuple[CondaRoot, ...] = ()
+    """Those that something names, by path."""
+    files: tuple[CondaConfigFile, ...] = ()
+    """Configuration files, in the order in which they are merged: later ones win."""
+    settings: tuple[CondaSetting, ...] = ()
+    """In the same order; variables last."""
+    channels: tuple[str, ...] = ()
+    """Channels that conda would use, the strongest first, as written; empty where nothing is set."""
+    channel_priority: str | None = None
+    """``strict``, ``flexible`` or ``disabled``, as set; None where nothing is set, which means flexible."""
+    priority_from: str | None = None
+    """``FILE:line`` or the variable."""
+    blocks: tuple[CondaShellBlock, ...] = ()
+    caches: tuple[CondaCache, ...] = ()
+    registry: CondaRegistry | None = None
+    """None where there is no home folder."""
+    programs: dict[str, str] = {}
+    """What CONDA_EXE and MAMBA_EXE name, where it is not there."""
+    later_requested: tuple[str, ...] = ()
+    """Of a base environment: what users have asked for since its installer made it, and have not removed."""
 
 
 class Kernel(Fact, frozen=True, kw_only=True):
@@ -1178,6 +1340,7 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     preloads: tuple[Preload, ...] = ()
     imported_modules: tuple[ImportedModule, ...] = ()
     unresolved_symbols: tuple[UnresolvedSymbols, ...] = ()
+    opened_libraries: tuple[OpenedLibrary, ...] = ()
     numpy_modules: tuple[NumpyModule, ...] = ()
     """Extension modules that import numpy's C-API: of a wheel that is as it was published, one stands for all."""
     shared_files: tuple[SharedFile, ...] = ()
@@ -1187,6 +1350,8 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     """Every record of conda-meta that could be read, by the name of its file."""
     conda_meta: CondaMeta | None = None
     """None where there is no conda-meta folder."""
+    conda_installers: CondaInstallers | None = None
+    """None where the target is no conda prefix."""
     generated: tuple[GeneratedCode, ...] = ()
     broken_imports: tuple[BrokenImport, ...] = ()
     shadows: tuple[Shadow, ...] = ()

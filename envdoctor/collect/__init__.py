@@ -95,6 +95,9 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         from envdoctor.collect import generated, imports, namespaces, pth, scripts
 
         trees, dists = read.trees, read.dists
+        followed = run(
+            "imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), imports.Facts()
+        )
         found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
         return {
             "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
@@ -108,9 +111,8 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
                 "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
             ),
             "generated": run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
-            "broken_imports": run(
-                "imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), ()
-            ),
+            "broken_imports": followed.broken,
+            "opened_libraries": followed.opened,
             "sites": run(
                 "sites",
                 lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)),

@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files as fs
 from envdoctor.data import stdlib_history
-from envdoctor.snapshot import BrokenImport, Distribution, Site, text
+from envdoctor.snapshot import BrokenImport, Distribution, OpenedLibrary, Site, text
 
 if TYPE_CHECKING:
+    import ast
+
     from envdoctor.collect import interpreter, syntax
     from envdoctor.collect.distributions import Owned
     from envdoctor.collect.scene import Scene
@@ -47,6 +49,10 @@ PROOFS = 600
 
 _IMPORT = re.compile(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
 _COMMENT = re.compile(rb"#[^\n]*")
+_OPENING = re.compile(rb"\n(?=[^\s#])[^\n]*?\b(?:CDLL|LoadLibrary|dlopen)\(\s*[\"'][^\"'/\\\n]{1,200}[\"']")
+"""A library that is opened by a literal name, at the left margin."""
+OPENERS = 200
+"""Modules that are looked into for the libraries that they open."""
 _STAR = re.compile(rb"\n[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\*")
 _IDENTIFIER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _LETTERS = frozenset(bytes([code]) for code in _IDENTIFIER)
@@ -87,6 +93,15 @@ class Place(NamedTuple):
     """Site and relative folder that its submodules are looked for in."""
 
 
+class Facts(NamedTuple):
+    """What following the imports came to."""
+
+    broken: tuple[BrokenImport, ...] = ()
+    """Every import that is proved to fail, sorted by file and line."""
+    opened: tuple[OpenedLibrary, ...] = ()
+    """Every library that a module which was followed opens by name at its top, sorted by file and line."""
+
+
 class _Visit(NamedTuple):
     module: str
     place: Place
@@ -111,14 +126,15 @@ def collect(
     trees: list[Tree | None],
     distributions: list[Distribution],
     owned: list[Owned],
-) -> tuple[BrokenImport, ...]:
-    """Every import that is proved to fail, sorted by file and line. `owned`: per site, recorded path to distribution's index."""
+) -> Facts:
+    """Follows imports from the top-level packages. `owned`: per site, recorded path to distribution's index."""
     walk = _Walk(scene, facts, sites, trees, distributions, owned)
     walk.run()
-    if not walk.suspects:
-        return ()
-    found = _Proof(walk).broken()
-    return tuple(sorted(found, key=lambda b: (b.site, b.path, b.line, b.module, b.name or "")))[:FINDINGS]
+    found = _Proof(walk).broken() if walk.suspects else []
+    return Facts(
+        tuple(sorted(found, key=lambda b: (b.site, b.path, b.line, b.module, b.name or "")))[:FINDINGS],
+        tuple(sorted(walk.opened(), key=lambda o: (o.site, o.path, o.line, o.name)))[:FINDINGS],
+    )
 
 
 class _Walk:
@@ -142,6 +158,8 @@ class _Walk:
         self.version = _version(facts.interpreter.version)
         self.visits: dict[str, _Visit] = {}
         self.suspects: list[Suspect] = []
+        self.openers: list[_Visit] = []
+        """Modules that may open libraries."""
         self.natives: dict[int, set[str]] = {}
         for index, tree in self.trees.items():
             stems = set()
@@ -333,6 +351,8 @@ class _Walk:
 
     def _read(self, visit: _Visit, limit: int, following: list[_Visit]) -> None:
         data = self.source(visit.place, limit)
+        if (b"CDLL(" in data or b"LoadLibrary(" in data or b"dlopen(" in data) and _OPENING.search(data):
+            self.openers.append(visit)
         statements = set(_IMPORT.findall(data))
         statements -= self._absolute
         for word, name in self.watched:
@@ -364,6 +384,28 @@ class _Walk:
                 self._follow(visit, module, names, following)
             if not relative and len(self.suspects) == before:
                 self._absolute.add(statement)
+
+    def opened(self) -> Iterator[OpenedLibrary]:
+        """Libraries that followed modules open by a plain name, in statements at their left margin."""
+        import ast
+
+        from envdoctor.collect.source import parse
+
+        suffix = {"linux": ".so", "macos": ".dylib", "windows": ".dll"}[self.scene.target.system]
+        for visit in self.openers[:OPENERS]:
+            tree = parse(self.source(visit.place))
+            for statement in tree.body if tree is not None else ():
+                value = statement.value if isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Expr)) else None
+                name = _library_of(value) if isinstance(value, ast.Call) else None
+                if name and suffix in name and "/" not in name and "\\" not in name:
+                    yield OpenedLibrary(
+                        name=text(name),
+                        path=text(visit.place.rel),
+                        site=visit.place.site,
+                        line=statement.lineno - 1,
+                        module=text(visit.module),
+                        distribution=self.owner(visit.place),
+                    )
 
     def _follow(self, visit: _Visit, module: str, names: tuple[str, ...], following: list[_Visit]) -> None:
         head = module.partition(".")[0]
@@ -734,6 +776,18 @@ def parse_statement(statement: bytes, package: str) -> Iterator[tuple[str, tuple
         words = part.split(None, 1)
         if words and _dotted(words[0]):
             yield words[0], ()
+
+
+def _library_of(call: ast.Call) -> str | None:
+    """The literal name in ``CDLL("…")``, ``ctypes.CDLL("…")``, ``cdll.LoadLibrary("…")`` or cffi's ``ffi.dlopen("…")``."""
+    import ast
+
+    function = call.func
+    name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
+    if name not in ("CDLL", "PyDLL", "LoadLibrary", "dlopen") or not call.args:
+        return None
+    first = call.args[0]
+    return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
 
 
 def mentions(data: bytes, word: bytes) -> bool:

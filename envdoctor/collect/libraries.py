@@ -54,7 +54,8 @@ def add(scene: Scene, facts: InterpreterFacts, snapshot: Snapshot) -> Snapshot:
     With ``scene.all_libraries`` everything that the machine's cache and default folders hold is read, whether or not
     something asks for it.
     """
-    found = collect(scene, facts, snapshot.sites, snapshot.natives, snapshot.machine)
+    opened = tuple(one.name for one in snapshot.opened_libraries)
+    found = collect(scene, facts, snapshot.sites, snapshot.natives, snapshot.machine, opened)
     machine = msgspec.structs.replace(
         snapshot.machine,
         libraries=found.machine,
@@ -66,12 +67,17 @@ def add(scene: Scene, facts: InterpreterFacts, snapshot: Snapshot) -> Snapshot:
 
 
 def collect(
-    scene: Scene, facts: InterpreterFacts, sites: Sequence[Site], natives: tuple[NativeFile, ...], machine: Machine
+    scene: Scene,
+    facts: InterpreterFacts,
+    sites: Sequence[Site],
+    natives: tuple[NativeFile, ...],
+    machine: Machine,
+    opened: tuple[str, ...] = (),
 ) -> Facts:
-    """The libraries of a Linux target; nothing for one whose file system is not at hand."""
+    """The libraries of a Linux target; nothing for one whose file system is not at hand. Python code asks for `opened`."""
     if scene.target.system != "linux" or (scene.target.foreign and scene.target.sysroot is None):
         return Facts()
-    return _Linux(scene, facts, sites, machine).gather(natives)
+    return _Linux(scene, facts, sites, machine).gather(natives, opened)
 
 
 class _Linux:
@@ -115,7 +121,7 @@ class _Linux:
         self.asking = True
 
     # ------------------------------------------------------------------------------------------------------- the course
-    def gather(self, natives: tuple[NativeFile, ...]) -> Facts:
+    def gather(self, natives: tuple[NativeFile, ...], opened: tuple[str, ...] = ()) -> Facts:
         """Everything, to the fixed point."""
         self._system()
         self._environment()
@@ -125,6 +131,7 @@ class _Linux:
                 self._ask(file, self._folder_of(file.path))
         self._stdlib()
         self._sites(natives)
+        self._want(opened)
         self._close()
         if self.scene.all_libraries:
             self._everything()

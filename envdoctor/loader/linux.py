@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.loader import roots
 from envdoctor.loader.model import Loaded, Loads, Missing, Root, VersionProblem, base_name, folder_of, normal, unique
-from envdoctor.natives import describe
+from envdoctor.natives import describe, names_of
 from envdoctor.platforms import interpreter_libc, is_foreign, numbers
 from envdoctor.snapshot import NativeFile, Slice
 
@@ -212,6 +212,16 @@ class LinuxLoads(Loads):
         if found is None:
             found = self._scopes[root.path] = self._follow(root, [], [])
         return found
+
+    def opens(self, name: str) -> bool | None:
+        """``dlopen`` as ctypes calls it: ``_ctypes`` asks, with its own paths. What any module brings under that name counts."""
+        if self.reason is not None:
+            return None
+        if name in self._base or any(name in names_of(file) for file in self._view.snapshot.natives):
+            return True
+        asker = next((self._node(root.path) for root in self.roots if root.kind == "stdlib" and root.module == "_ctypes"), None)
+        context = self._edges_of(asker, ()).context if asker is not None else self._context_of(self._program_chain, (), True)
+        return self._search(name, context).node is not None
 
     def bringing(self, names: frozenset[str]) -> dict[str, list[tuple[Root, Loaded]]]:
         """See :meth:`Loads.bringing`."""

@@ -136,6 +136,10 @@ class Loads:
                     found.setdefault(name or "", []).append((root, loaded))
         return found
 
+    def opens(self, name: str) -> bool | None:  # noqa: ARG002
+        """Whether Python code that opens a library by that plain name (``ctypes.CDLL``) gets one; None where that is unknown."""
+        return None
+
     @cached_property
     def orphans(self) -> tuple[Root, ...]:
         """Libraries of the site folders that fit the interpreter and that no root brings in."""

@@ -11,7 +11,8 @@ it: DT_RPATH of the file and of those that brought it in, LD_LIBRARY_PATH, DT_RU
 and whatever is loaded already under that name. A need that is met nowhere is reported with the chain that leads to it; one
 library that many need is one finding. It is an error where importing the package runs into it, where a wheel brought the
 library and it is gone, or where most of the package's modules fail so; a warning where only one of its submodules does.
-What nothing imports is left to LIB008.
+What nothing imports is left to LIB008. A library that a module opens by a literal name whenever it is imported
+(`ctypes.CDLL("libx.so.1")` at its left margin) is looked for in the same way.
 
 On macOS the search is dyld's (`@rpath` with the paths of all files that led there, `@loader_path`, `@executable_path`, install
 names of what is loaded, weak libraries may be absent), on Windows that of Python's modules (the module's folder, that of
@@ -59,6 +60,7 @@ from envdoctor.rules.lib._loading import (
     subjects,
     worst,
 )
+from envdoctor.rules.lib._opened import findings as of_python_code
 from envdoctor.rules.lib._unknown import findings as of_its_machine
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
@@ -73,6 +75,7 @@ RULE = Rule(
         "dll_folders",
         "machine",
         "preloads",
+        "opened_libraries",
         "imported_modules",
         "distributions",
         "sites",
@@ -94,6 +97,7 @@ def check(view: View) -> Iterator[Finding]:
     for name in sorted(together):
         yield _finding(view, name, together[name], by_name[name], gone)
     yield from of_its_machine(view, RULE)
+    yield from of_python_code(view, RULE, by_name)
 
 
 def _together(by_name: dict[str, list[Failure]]) -> dict[str, list[str]]:
