@@ -19,7 +19,19 @@ from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Outline, Tree, walk
 from envdoctor.collect.watch import watching
 from envdoctor.report import Check
-from envdoctor.snapshot import Entry, Installers, Interpreter, Limits, Machine, NativeFile, Shell, Site, Snapshot, text
+from envdoctor.snapshot import (
+    CondaInstallers,
+    Entry,
+    Installers,
+    Interpreter,
+    Limits,
+    Machine,
+    NativeFile,
+    Shell,
+    Site,
+    Snapshot,
+    text,
+)
 
 if TYPE_CHECKING:
     from envdoctor.collect import conda, distributions
@@ -147,6 +159,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
                 lambda: installers.collect(scene, facts, sites, trees, base.distributions, manifest),
                 Installers(),
             ),
+            "conda_installers": run("conda-installers", lambda: _around_conda(scene, base), None),
             "shadows": run("shadows", lambda: shadows.collect(scene, facts, sites, trees, base.distributions, manifest), ()),
         }
 
@@ -312,6 +325,15 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
             "tree", tree.root, f"sizes of modules more than {tree.measured_depth} folders down are compared with --deep only"
         )
     return tree
+
+
+def _around_conda(scene: Scene, snapshot: Snapshot) -> CondaInstallers | None:
+    """Installations and settings around a conda prefix."""
+    if snapshot.conda_meta is None:
+        return None
+    from envdoctor.collect import conda_installers
+
+    return conda_installers.collect(scene, snapshot.conda_packages, snapshot.conda_meta)
 
 
 def _natives(

@@ -172,6 +172,16 @@ def mode(path: str) -> int | None:
     return found if isinstance(found, int) and found != -1 else None
 
 
+def writable(path: str) -> bool:
+    """This user may write to the file or folder at `path`, or into the folder that it could be made in."""
+    while (answer := _ask("writable", path)) == -1:
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return answer == 1
+
+
 def same(one: str, other: str) -> bool:
     """Both paths lead to the same file or folder."""
     node = _ask("node", one)

@@ -118,7 +118,24 @@ def _mode(path: str) -> int:
         return -1
 
 
-QUESTIONS = {"type": _type, "own-type": _own_type, "mode": _mode, "node": _node, "link": _link, "real": _real}
+def _writable(path: str) -> int:
+    """1 where this user may write to what stands at `path`, 0 where not, -1 where nothing can be reached."""
+    try:
+        os.stat(path)
+        return int(os.access(path, os.W_OK))
+    except (OSError, ValueError):
+        return -1
+
+
+QUESTIONS = {
+    "type": _type,
+    "own-type": _own_type,
+    "mode": _mode,
+    "node": _node,
+    "link": _link,
+    "real": _real,
+    "writable": _writable,
+}
 """What can be asked of a path besides its content."""
 
 
