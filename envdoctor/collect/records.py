@@ -146,9 +146,13 @@ def _twice(found: Recorded) -> dict[str, list[str]]:
 
 def _plain(paths: list[str], folders: set[str]) -> Iterable[str]:
     """The `paths` that a walk would come to under the same spelling."""
-    if not _some_odd(folders):
+    signs = _signs(folders)
+    if not signs:
         return paths
-    odd = {folder for folder in folders if _odd(folder)}
+    if signs == ["\n.", "/."]:
+        odd = {folder for folder in folders if (folder[:1] == "." or "/." in folder) and _odd(folder)}
+    else:
+        odd = {folder for folder in folders if _odd(folder)}
     compiled = {folder for folder in odd if folder.endswith("__pycache__")}
     if compiled:
         paths = [path for path in paths if "__pycache__" not in path]
@@ -168,10 +172,11 @@ def _odd(folder: str) -> bool:
     return _ODD.search(folder) is not None or len(folder) > MAX_PATH
 
 
-def _some_odd(folders: set[str]) -> bool:
-    """One of them may be odd; all are asked at once."""
+def _signs(folders: set[str]) -> list[str]:
+    """What of the signs of odd folders stands in any of them; all are asked at once. ``*`` for one that is too long."""
     together = "\n" + "\n".join(folders)
-    return any(sign in together for sign in _SIGNS) or max(map(len, folders), default=0) > MAX_PATH
+    found = [sign for sign in _SIGNS if sign in together]
+    return [*found, "*"] if max(map(len, folders), default=0) > MAX_PATH else found
 
 
 def _of_nobody(paths: list[str], malformed: list[str]) -> set[str]:
