@@ -6,11 +6,14 @@ installer's interface is one change here, and ``envdoctor.plan`` can merge what 
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from envdoctor.finding import Command, Fix, Safety
-from envdoctor.snapshot import Distribution
+from envdoctor.snapshot import CondaPackage, Distribution
 from envdoctor.view import version_of
 
 if TYPE_CHECKING:
@@ -56,11 +59,27 @@ class Remedy:
         return pip.present and not pip.missing and not pip.lacks
 
     def conda_tool(self) -> Tool:
-        """The member of the conda family that owns this prefix: pixi by kind, else the first one on PATH."""
+        """The member of the conda family that owns this prefix: pixi by kind, else by who wrote its records and is at hand.
+
+        Records in micromamba's dialect are micromamba's or, since 2.0, mamba's; those of conda are mamba's where the history
+        says so. One that is not at hand gives way to one that is.
+        """
         if self.kind == "pixi":
             return "pixi"
+        meta = self.view.snapshot.conda_meta
+        writer = meta.writer if meta else None
+        command = ((meta.history.last_command if meta and meta.history else None) or "").split(" ", 1)[0]
+        caller = command.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".exe")
         family: tuple[Tool, ...] = ("conda", "mamba", "micromamba")
-        return next((tool for tool in family if tool in self.tools), "conda")
+        if writer == "micromamba":
+            family = ("mamba", "micromamba", "conda") if caller == "mamba" else ("micromamba", "mamba", "conda")
+        elif caller == "mamba":
+            family = ("mamba", "conda", "micromamba")
+        at_hand = set(self.tools)
+        for variable in ("CONDA_EXE", "MAMBA_EXE"):
+            path = self.view.snapshot.shell.variables.get(variable, "")
+            at_hand.add(path.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".exe"))
+        return next((tool for tool in family if tool in at_hand), family[0])
 
     def _pip(self, verb: str, tool: Tool) -> Command:
         if tool == "uv":
@@ -76,10 +95,8 @@ class Remedy:
         Specifiers are kept as given. In a conda prefix what conda-owned distributions need comes from conda.
         """
         tool = self.tool(dist)
-        if tool in ("conda", "mamba", "micromamba"):
-            return ((tool, "install", "-p", self.prefix, *map(_conda_spec, requirements)),)
-        if tool == "pixi":
-            return (("pixi", "add", *map(_conda_spec, requirements)),)
+        if tool in ("conda", "mamba", "micromamba", "pixi"):
+            return self.conda_install(*(self._conda_name(requirement) for requirement in requirements))
         if tool == "apt":
             tool = self.tool()
         return ((*self._pip("install", tool), *requirements),)
@@ -92,10 +109,8 @@ class Remedy:
         commands: list[Command] = []
         for tool, names in by_tool.items():
             seen = tuple(dict.fromkeys(names))
-            if tool in ("conda", "mamba", "micromamba"):
-                commands.append((tool, "update", "-p", self.prefix, *seen))
-            elif tool == "pixi":
-                commands.append(("pixi", "update", *seen))
+            if tool in ("conda", "mamba", "micromamba", "pixi"):
+                commands += self.conda_update(*seen)
             elif tool == "apt":
                 packages = (dist.system_package or dist.name for dist in dists if self.tool(dist) == "apt")
                 commands.append(("apt-get", "install", "--only-upgrade", "-y", *packages))
@@ -110,11 +125,8 @@ class Remedy:
         for dist in dists:
             by_tool.setdefault(self.tool(dist), []).append(dist)
         for tool, group in by_tool.items():
-            if tool in ("conda", "mamba", "micromamba"):
-                specs = [(d.conda or d.name).rsplit("=", 1)[0] for d in group]
-                commands.append((tool, "install", "-p", self.prefix, "--force-reinstall", *specs))
-            elif tool == "pixi":
-                commands.append(("pixi", "reinstall", *((d.conda or d.name).split("=", 1)[0] for d in group)))
+            if tool in ("conda", "mamba", "micromamba", "pixi"):
+                commands += self.conda_reinstall(*dict.fromkeys((d.conda or d.name).rsplit("=", 1)[0] for d in group))
             elif tool == "apt":
                 commands.append(("apt-get", "install", "--reinstall", "-y", *(d.system_package or d.name for d in group)))
             else:
@@ -157,7 +169,7 @@ class Remedy:
                 names = [(d.conda or d.name).split("=", 1)[0] for d in group]
                 commands.append((tool, "remove", "-p", self.prefix, "--force", *names))
             elif tool == "pixi":
-                commands.append(("pixi", "remove", *seen))
+                commands.append(("pixi", "remove", *self._manifest(), *((d.conda or d.name).split("=", 1)[0] for d in group)))
             elif tool == "apt":
                 commands.append(("apt-get", "remove", "-y", *(d.system_package or d.name for d in group)))
             elif tool == "uv":
@@ -166,26 +178,91 @@ class Remedy:
                 commands.append((*self._pip("uninstall", tool), "-y", *seen))
         return tuple(commands)
 
-    def conda_install(self, *specs: str) -> tuple[Command, ...]:
-        """Commands that add conda packages to this prefix, or to the project that owns it (pixi)."""
+    def conda_install(self, *specs: str, channel: str | None = None) -> tuple[Command, ...]:
+        """Commands that add conda packages to this prefix, or to the project that owns it (pixi).
+
+        They come from `channel`, else from the channel that most of the prefix is of, where its records tell.
+        """
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "add", *specs),)
-        return ((tool, "install", "-p", self.prefix, *specs),)
+            return (("pixi", "add", *self._manifest(), *specs),)
+        return ((tool, "install", "-p", self.prefix, *self._from(channel or self._main_channel), *specs),)
 
     def conda_update(self, *names: str) -> tuple[Command, ...]:
         """Commands that bring conda packages to versions that fit this machine."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "update", *names),)
-        return ((tool, "update", "-p", self.prefix, *names),)
+            return (("pixi", "update", *self._manifest(), *names),)
+        return ((tool, "update", "-p", self.prefix, *self._from(self._main_channel), *names),)
 
     def conda_reinstall(self, *specs: str) -> tuple[Command, ...]:
-        """Commands that link conda packages (``name=version``) anew."""
+        """Commands that link conda packages (``name`` or ``name=version``) anew: the build that the record names, from its
+        channel, and nothing else."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "reinstall", *(spec.partition("=")[0] for spec in specs)),)
-        return ((tool, "install", "-p", self.prefix, "--force-reinstall", *specs),)
+            return (("pixi", "reinstall", *self._manifest(), *dict.fromkeys(spec.partition("=")[0] for spec in specs)),)
+        by_channel: dict[str | None, list[str]] = {}
+        for spec in specs:
+            package = self._recorded(spec)
+            channel = package.channel if package else self._main_channel
+            if package is not None and package.version:
+                spec = "=".join(filter(None, (package.name, package.version, package.build)))
+            by_channel.setdefault(channel, []).append(spec)
+        return tuple(
+            (tool, "install", "-p", self.prefix, "--force-reinstall", "--no-deps", *self._from(channel), *dict.fromkeys(group))
+            for channel, group in by_channel.items()
+        )
+
+    def relink(self, *packages: CondaPackage) -> tuple[Command, ...]:
+        """The same for packages with a record."""
+        return self.conda_reinstall(*(f"{package.name}={package.version}" for package in packages))
+
+    def pip_check(self) -> Command:
+        """The command with which pip or uv looks over the requirements of all that is installed."""
+        return self._pip("check", self.tool())
+
+    def _recorded(self, spec: str) -> CondaPackage | None:
+        """The record that ``name`` or ``name=version`` names, where it is one and no more."""
+        name, _, version = spec.partition("=")
+        found = [
+            package for package in self.view.snapshot.conda_packages if package.name == name and version in ("", package.version)
+        ]
+        return found[0] if len(found) == 1 else None
+
+    @cached_property
+    def _main_channel(self) -> str | None:
+        """The channel that most of the prefix is of."""
+        counts = Counter(package.channel for package in self.view.snapshot.conda_packages if package.channel)
+        return min(counts, key=lambda channel: (-counts[channel], channel)) if counts else None
+
+    def _from(self, channel: str | None) -> Command:
+        """Options that name a channel, by the name that conda's tools give it."""
+        from envdoctor.conda.channels import DEFAULTS, name
+
+        if not channel or "://" not in channel or channel.startswith("file:"):
+            return ("-c", channel) if channel else ()
+        host, short = channel.partition("://")[2].partition("/")[0], name(channel)
+        if host == "conda.anaconda.org":
+            return ("-c", short)
+        return ("-c", "defaults" if host == "repo.anaconda.com" and short in DEFAULTS else channel)
+
+    def _manifest(self) -> Command:
+        """Options with which pixi finds the project from any folder."""
+        meta = self.view.snapshot.conda_meta
+        return ("--manifest-path", meta.pixi) if meta is not None and meta.pixi else ()
+
+    def _conda_name(self, requirement: str) -> str:
+        """A PEP 508 requirement as a spec of the conda package that has the distribution."""
+        from envdoctor.data.conda_names import CONDA_NAMES
+        from envdoctor.view import normalize
+
+        spec = _conda_spec(requirement)
+        name = re.match(r"[A-Za-z0-9._-]+", spec)
+        if name is None:
+            return spec
+        dist = self.view.effective.get(normalize(name[0]))
+        package = dist.conda.split("=", 1)[0] if dist is not None and dist.conda else CONDA_NAMES.get(normalize(name[0]), name[0])
+        return package + spec[name.end() :]
 
     # ------------------------------------------------------------------------------------------- libraries of the system
     def system_library(
@@ -221,7 +298,7 @@ class Remedy:
         if dist is not None and own and (extra := self._with_extra(name, dist)):
             fix(f"install {extra}, which brings {name}", self.install(extra, dist=dist), self.safety("unsafe", dist))
         if spec:
-            fix(f"add {spec} from conda-forge, which has {name}", self.conda_install(spec))
+            fix(f"add {spec} from conda-forge, which has {name}", self.conda_install(spec, channel="conda-forge"))
         elif wheel:
             commands = self.install(wheel, dist=dist if own else None)
             fix(f"install {wheel}, which has {name}", commands, self.safety("unsafe", dist))
@@ -314,7 +391,8 @@ class Remedy:
         if self.kind in ("conda", "pixi"):
             tool = self.conda_tool()
             if tool == "pixi":
-                commands = (("pixi", "clean"), ("pixi", "install"))
+                manifest = self._manifest()
+                commands = (("pixi", "clean", *manifest), ("pixi", "install", *manifest))
             else:
                 commands = ((tool, "env", "export", "-p", self.prefix), (tool, "env", "remove", "-p", self.prefix, "-y"))
                 title += ", then create it from the exported file"

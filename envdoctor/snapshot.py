@@ -537,6 +537,10 @@ class CondaOverlay(Fact, frozen=True, kw_only=True):
     """Files of the record that are there below folders of the distribution and that it does not list: of the old version."""
     native_left: int = 0
     """How many of these are native."""
+    modules_left: int = 0
+    """How many of them are modules of Python (.py)."""
+    left_examples: tuple[str, ...] = ()
+    """At most 5 of them, relative to the prefix: native ones first, then modules."""
 
 
 class CondaHistory(Fact, frozen=True, kw_only=True):

@@ -136,7 +136,7 @@ def test_images_of_containers_have_no_package_lists() -> None:
 def test_fix_in_a_conda_target_comes_from_conda_forge_first() -> None:
     fixes = view(DEBIAN["12"], "conda", mamba="/bin/mamba").remedy.system_library("libGL.so.1")
     assert [f.commands[0] for f in fixes] == [
-        ("mamba", "install", "-p", "/env", "libgl"),
+        ("mamba", "install", "-p", "/env", "-c", "conda-forge", "libgl"),
         ("apt-get", "install", "-y", "libgl1"),
     ]
     (fix,) = view(DEBIAN["12"], "pixi").remedy.system_library("libssl.so.1.1")

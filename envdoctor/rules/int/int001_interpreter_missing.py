@@ -121,12 +121,8 @@ def _base(interpreter: Interpreter, venv: VenvConfig) -> str:
 
 def _fixes(view: View) -> Iterator[Fix]:
     if view.snapshot.target.kind in ("conda", "pixi"):
-        tool = view.remedy.conda_tool()
-        prefix = view.snapshot.target.prefix
-        again = (
-            ("pixi", "reinstall", "python") if tool == "pixi" else (tool, "install", "-p", prefix, "--force-reinstall", "python")
-        )
-        yield view.remedy.fix("install the same Python again", [again], "INT001", safety="unsafe")
+        again = view.remedy.conda_reinstall("python")
+        yield view.remedy.fix("install the same Python again", again, "INT001", safety="unsafe")
     yield view.remedy.recreate("make the environment again with a Python that is there")
     venv = view.snapshot.venv
     if venv is not None and venv.home:

@@ -95,12 +95,8 @@ def _fixes(view: View, outcome: str) -> Iterator[Fix]:
         yield remedy.manual("or mount its file system without noexec, or use an environment that this user may read", "INT002")
         return
     if view.snapshot.target.kind in ("conda", "pixi"):
-        tool = remedy.conda_tool()
-        command = ("pixi", "reinstall", "python") if tool == "pixi" else (
-            tool, "install", "-p", remedy.prefix, "--force-reinstall", "python"
-        )  # fmt: skip
         if outcome not in ("exec-format", "missing-loader"):
-            yield remedy.fix("install the same Python again", [command], "INT002", safety="unsafe")
+            yield remedy.fix("install the same Python again", remedy.conda_reinstall("python"), "INT002", safety="unsafe")
     elif outcome in ("missing-library", "crashed"):
         base = interpreter.base_prefix or "the base installation"
         yield remedy.manual(f"repair or reinstall the Python in {base}, which the environment stands on", "INT002")
