@@ -89,11 +89,8 @@ class _Judge:
     def __init__(self, scene: Scene, facts: Facts, trees: Sequence[Tree | None], recorded: Sequence[Recorded]) -> None:
         self.scene, self.facts, self.records = scene, facts, facts.records
         self.prefix = scene.prefix.rstrip("/")
-        self.places = []
-        for index, (tree, rows) in enumerate(zip(trees, recorded, strict=True)):
-            if tree is not None and tree.root.startswith(self.prefix + "/"):
-                self.places.append(Place(tree.root[len(self.prefix) + 1 :] + "/", tree, rows, index))
-        self.places.sort(key=lambda place: -len(place.start))
+        self.sites = list(zip(trees, recorded, strict=True))
+        self.places: list[Place] = []
         self.owner: dict[str, int] = {}
         self.twice: dict[str, list[int]] = {}
         self.missing: dict[int, dict[str, CondaPath]] = defaultdict(dict)
@@ -102,8 +99,26 @@ class _Judge:
         self.counts: Counter[str] = Counter()
         self.folder = -1
 
+    def _place(self) -> None:
+        """Finds the site folders that records name: as they are on sys.path, else by where links lead."""
+        found: dict[str, Place] = {}
+        home = fs.real(self.prefix)
+        for site, (tree, rows) in enumerate(self.sites):
+            if tree is None:
+                continue
+            starts = [tree.root[len(self.prefix) + 1 :] + "/"] if tree.root.startswith(self.prefix + "/") else []
+            real = fs.real(tree.root)
+            if real != tree.root and real.startswith(home + "/"):
+                starts.append(real[len(home) + 1 :] + "/")
+            for start in dict.fromkeys(starts):
+                if start not in found and any(path.startswith(start) for path in self.owner):
+                    found[start] = Place(start, tree, rows, site)
+                    break
+        self.places = sorted(found.values(), key=lambda place: -len(place.start))
+
     def run(self, distributions: list[Distribution]) -> Judged:
         self._own()
+        self._place()
         inside, outside = self._split()
         if os.stat in os.supports_dir_fd:
             try:
@@ -494,6 +509,8 @@ class _Judge:
         found: list[CondaOverlay] = []
         for place, members in zip(self.places, inside, strict=True):
             own = [d for d in distributions if d.site == place.site and d.conda is None and d.format == "dist-info"]
+            theirs = {folder for at, _ in members for folder in self.records[at].package.metadata}
+            own = [d for d in own if text(place.start) + d.path not in theirs]
             if own and members:
                 found += self._over(place, members, own)
         return tuple(sorted(found, key=lambda overlay: (overlay.package, overlay.distribution, overlay.path)))
@@ -536,6 +553,8 @@ class _Judge:
                         gone=sum(path.startswith(place.start) for path in self.missing[at]),
                         left=len(left),
                         native_left=sum(is_native(path.rpartition("/")[2]) for path in left),
+                        modules_left=sum(path.endswith(".py") for path in left),
+                        left_examples=tuple(map(text, sorted(left, key=_by_weight)[:5])),
                     )
                 )
         return found
@@ -550,6 +569,11 @@ class _Judge:
             for path in paths
             if path[skip:] not in theirs and path not in gone and path[skip:].partition("/")[0] in heads and "-info/" not in path
         ]
+
+
+def _by_weight(path: str) -> tuple[bool, bool, str]:
+    """Native files first, then modules."""
+    return not is_native(path.rpartition("/")[2]), not path.endswith(".py"), path
 
 
 def _same(content: tuple[str, str] | None) -> str:

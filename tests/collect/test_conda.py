@@ -376,6 +376,18 @@ def test_pip_beside_conda(tmp_path: Path) -> None:
     assert not meta_of(healthy(env)).overlays
 
 
+def test_site_folder_behind_a_link(tmp_path: Path) -> None:
+    """lib is a link, or the prefix is: the paths are the same."""
+    env = conda_prefix(tmp_path, pip=("click==8.1.3",))
+    (env.prefix / "lib").rename(env.prefix / "library")
+    (env.prefix / "lib").symlink_to("library")
+    (tmp_path / "other").symlink_to(env.prefix)
+    for prefix in (env.prefix, tmp_path / "other"):
+        seen = snapshot_of(prefix)
+        assert set(damaged(seen)) == {"click"}
+        assert [overlay.distribution for overlay in meta_of(seen).overlays] == ["click"]
+
+
 def test_uninstalled_by_pip(tmp_path: Path) -> None:
     """The record stays, all that it recorded below the site folder is gone."""
     env = conda_prefix(tmp_path, pip_uninstall=("click",))

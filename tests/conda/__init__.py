@@ -31,6 +31,7 @@ it, rewritten for that place as its installer would have: nothing that a test do
 """
 
 from tests.conda.channel import native_subdir, pythons
-from tests.conda.prefix import CONDA_FORGE, DEFAULTS, WRITERS, CondaPrefix, conda_prefix, foreign_prefix
+from tests.conda.environment import CONDA_FORGE, CondaPrefix
+from tests.conda.prefix import DEFAULTS, WRITERS, conda_prefix, foreign_prefix
 
 __all__ = ["CONDA_FORGE", "DEFAULTS", "WRITERS", "CondaPrefix", "conda_prefix", "foreign_prefix", "native_subdir", "pythons"]

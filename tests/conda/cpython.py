@@ -152,6 +152,7 @@ def for_linux(executable: str, subdir: str) -> list[Package]:
         note(program)
         shared = next((file for name, file in needs(program).items() if name.startswith("libpython")), None)
         launcher = relinked(program, f"{PLACEHOLDER}/lib", scratch, strip=shared is None)
+        launcher = launcher.replace(b"dist-packages", b"site-packages")  # Debian's site module, frozen into the program
         python.add(f"bin/python{minor}", launcher, 0o755, placeholder="binary")
         if shared:
             note(shared)
@@ -212,15 +213,11 @@ def _standard_library(stdlib: Path) -> list[Path]:
 
 
 def _plain(path: Path, data: bytes) -> bytes:
-    """Modules of Debian's Python without Debian's own layout (dist-packages, posix_local)."""
-    if path.name == "site.py" and b"dist-packages" in data:
-        return data.replace(b'"python3", "dist-packages"', b'"python%d.%d" % sys.version_info[:2], "site-packages"').replace(
-            b"dist-packages", b"site-packages"
-        )
-    if path.name == "sysconfig.py" and b"posix_local" in data:
-        return data.replace(b"return 'posix_local'", b"return 'posix_prefix'").replace(
-            b"return 'deb_system'", b"return 'posix_prefix'"
-        )
+    """Modules of Debian's Python without Debian's own layout (posix_local)."""
+    if path.name == "site.py":
+        return data.replace(b"dist-packages", b"site-packages")
+    if path.name == "sysconfig.py":
+        return re.sub(rb"prefix_scheme = '(posix_local|deb_system)'", b"prefix_scheme = 'posix_prefix'", data)
     return data
 
 

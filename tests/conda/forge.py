@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.conda import dialects, store
+from tests.conda.environment import CONDA_FORGE
 from tests.conda.package import record_rows
-from tests.conda.prefix import CONDA_FORGE, ROOTS
+from tests.conda.prefix import ROOTS
 
 WHEEL = "conda-express==26.9.4"
 SUBDIRS = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64", "win-arm64")
@@ -53,8 +54,8 @@ def channel() -> Path:
 @cache
 def _kept() -> Path:
     def make(place: Path) -> None:
-        program = next(path for path in store.unpacked(WHEEL).parent.rglob("cx*") if path.name in ("cx", "cx.exe"))
-        data = program.read_bytes()
+        programs = [path for path in store.unpacked(WHEEL).rglob("cx*") if path.name in ("cx", "cx.exe")]
+        data = max(programs, key=lambda path: path.stat().st_size).read_bytes()
         at = data.index(b'{"schema_version":1,"artifact_name"')
         document, _ = json.JSONDecoder().raw_decode(data[at : at + 8_000_000].decode("utf-8", "replace"))
         found = _parse(document["runtime_lock"])

@@ -3,7 +3,7 @@
 The store is ``$ENVDOCTOR_TEST_CACHE``, else ``~/.cache/envdoctor-tests``. Every folder in it is named by a hash over all
 that it was made from, the code of the builder included, and appears by one rename when it is complete; makers wait for
 each other by a file lock, so workers of xdist and runs beside each other build nothing twice. Folders that no run has
-used for a week are removed.
+used for a week are removed, and those of older code after an hour.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 _HOME = Path.home()  # tests change HOME and XDG_CACHE_HOME
 UNUSED_DAYS = 7
+SUPERSEDED = 3600
 
 
 def root() -> Path:
@@ -66,18 +67,20 @@ def kept(name: str, make: Callable[[Path], None]) -> Path:
                 place.mkdir(parents=True)
                 make(place)
                 mark.touch()
-                _tidy()
+                _tidy(name.rpartition("-")[0])
     with contextlib.suppress(OSError):
         os.utime(mark)
     return place
 
 
-def _tidy() -> None:
-    """Removes what no run has used for long."""
-    limit = time.time() - UNUSED_DAYS * 86400
+def _tidy(kind: str) -> None:
+    """Removes what no run has used for long, and of one kind (all but the hash of a name) what other code has made."""
+    now = time.time()
     for mark in root().glob("*/.complete"):
         with contextlib.suppress(OSError):
-            if mark.stat().st_mtime < limit:
+            unused = now - mark.stat().st_mtime
+            superseded = not kind.startswith("wheel-") and mark.parent.name.rpartition("-")[0] == kind
+            if unused > (SUPERSEDED if superseded else UNUSED_DAYS * 86400):
                 mark.unlink()
                 shutil.rmtree(mark.parent, ignore_errors=True)
 
