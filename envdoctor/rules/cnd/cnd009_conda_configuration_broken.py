@@ -1,0 +1,245 @@
+"""A configuration file of conda or mamba cannot be read, or does harm.
+
+## Why it matters
+A tab in .condarc, two merged versions of it, a key that stands there twice: conda stops with a traceback in every command, or
+goes on without the file, and then takes packages from other channels than everybody believes. Other settings are valid and do
+damage slowly: channels that do not exist any more, flexible priority over channels that are not built for each other.
+
+## How it is found
+.condarc, condarc and condarc.d of the system, the installation, the user and the environment, .mambarc beside them, and the
+files that CONDARC and MAMBARC name, are read in conda's order. It is an error where a file is no YAML, no mapping or not
+UTF-8, holds a key twice, or gives a setting a value of a wrong kind: these stop conda. It is a warning where
+
+- defaults and conda-forge are both among the channels and the priority is not strict,
+- a channel is given that serves nothing any more, or a local folder that is not there,
+- one list names a channel twice,
+- `pip_interop_enabled` is on: the solver then removes what pip installed, and is no longer maintained for it,
+- `subdir` is another than that of the environment.
+
+## Look-alikes that are fine
+- An empty file, one of comments only, keys that conda does not know.
+- The same channel in two files: lists are merged.
+- YAML that this program does not read itself (anchors, tags, block texts): nothing is said of such a file.
+- `subdir: osx-64` in the environment's own file, with records of osx-64.
+- Environments of pixi, which has a configuration of its own.
+
+## How to fix
+Correct the line, or move the file away. `conda config --show-sources` then shows what each file says.
+
+## Example
+`~/.condarc:3 is no YAML (a tab where only spaces can indent): conda stops, or goes on without it`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envdoctor.finding import Finding
+from envdoctor.rules.base import Rule, Skip
+from envdoctor.rules.cnd._settings import canonical, config, dead, family, installers, key_of, place, setting_subject
+from envdoctor.snapshot import CondaConfigFile, CondaInstallers, CondaSetting
+from envdoctor.view import View
+
+RULE = Rule("CND009", "conda-configuration-broken", "error", reads=("conda_installers", "conda_packages", "target", "machine"))
+
+_LISTS = frozenset(
+    ("channels", "default_channels", "envs_dirs", "pkgs_dirs", "create_default_packages", "pinned_packages", "track_features",
+     "allowlist_channels", "denylist_channels")
+)  # fmt: skip
+_MAPS = frozenset(("custom_channels", "custom_multichannels"))
+_PRIORITIES = frozenset(("strict", "flexible", "disabled", "true", "false", "yes", "no", "on", "off"))
+_ON = frozenset(("true", "yes", "on", "1", "y"))
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each file that is broken, and for each setting that does harm."""
+    facts = installers(view)
+    if view.snapshot.target.kind == "pixi":
+        raise Skip("pixi does not read conda's configuration")
+    for file in facts.files:
+        yield from _broken(view, file)
+    for setting in facts.settings:
+        yield from _wrong_kind(view, setting)
+        yield from _channels(view, setting)
+    yield from _mixed(view, facts)
+    yield from _interop(view, facts)
+    yield from _subdir(view, facts)
+
+
+def _broken(view: View, file: CondaConfigFile) -> Iterator[Finding]:
+    shown = view.inside(file.path)
+    name = f"{file.scope}:{file.path.replace(chr(92), '/').rpartition('/')[2]}"
+    who = "mamba" if file.mamba else "conda"
+    if file.problem is not None:
+        where = f"{shown}:{file.line}" if file.line else shown
+        what = (
+            "is no YAML"
+            if file.line and "expected" not in file.problem and "UTF-8" not in file.problem
+            else "is no configuration"
+        )
+        if not file.line:
+            what = "cannot be read"
+        yield RULE.finding(
+            f"{where} {what} ({file.problem}): {who} stops, or goes on without it",
+            [view.file(file.path)],
+            evidence=[f"{where}: {file.problem}"],
+            fixes=[view.remedy.manual(f"correct {shown}, or move it away", RULE.code)],
+            key=f"{name}:broken",
+        )
+    for key, line in file.doubled:
+        yield RULE.finding(
+            f"{shown}:{line} gives {key} a second time: {who} stops, or takes one of the two",
+            [view.file(file.path)],
+            evidence=[f"{shown}:{line}: the key {key} stands above already"],
+            fixes=[view.remedy.manual(f"make one {key} of the two in {shown}", RULE.code)],
+            key=f"{name}:{key}:doubled",
+        )
+
+
+def _wrong_kind(view: View, setting: CondaSetting) -> Iterator[Finding]:
+    value = setting.values[0] if setting.values else ""
+    shown = value if len(value) <= 60 else f"{value[:57]}..."
+    if setting.variable is None and setting.name in _LISTS and setting.kind != "list":
+        example = f"{setting.key}: [{value}]" if setting.kind == "text" else f"a list below {setting.key}"
+        problem = f"{setting.key} is {'a text' if setting.kind == 'text' else 'a mapping'}, where a list is expected"
+        title = f"write {example}" if " " not in value else "write each item on a line of its own, behind a dash and a blank"
+    elif setting.name in _MAPS and setting.kind != "map":
+        problem = f"{setting.key} is {'a text' if setting.kind == 'text' else 'a list'}, where a mapping is expected"
+        title = f"write the names and addresses of {setting.key} as `name: address`"
+    elif setting.name == "channel_priority" and (setting.kind != "text" or value.strip().lower() not in _PRIORITIES):
+        problem = f"channel_priority is {shown!r}: it can be strict, flexible or disabled"
+        title = "set it to strict"
+    elif setting.name == "subdir" and setting.kind != "text":
+        problem, title = "subdir is no text", "name one platform"
+    else:
+        return
+    commands = config(view, setting, "set", "strict") if setting.name == "channel_priority" else ()
+    yield RULE.finding(
+        f"{place(view, setting)}: {problem}; conda stops",
+        [setting_subject(view, setting)],
+        evidence=[f"{place(view, setting)}: {setting.key}: {shown}"],
+        fixes=[view.remedy.manual(title, RULE.code, commands=commands)],
+        key=f"{key_of(view, setting)}:{setting.name}:kind",
+    )
+
+
+def _channels(view: View, setting: CondaSetting) -> Iterator[Finding]:
+    if setting.name not in ("channels", "default_channels") or setting.kind != "list":
+        return
+    lines = setting.lines or (setting.line,) * len(setting.values)
+    first: dict[str, str] = {}
+    for channel, line in zip(setting.values, lines, strict=False):
+        where = place(view, setting, line)
+        known = canonical(channel)
+        gone = dead(setting, channel)
+        if gone is not None:
+            instead = f", use {gone.instead}" if gone.instead else ""
+            yield RULE.finding(
+                f"the channel {channel} gives no packages any more: {gone.why} ({where})",
+                [setting_subject(view, setting)],
+                evidence=[f"{where}: {channel}"],
+                fixes=[
+                    view.remedy.fix(
+                        f"take {channel} out of {setting.name}{instead}",
+                        config(view, setting, "remove", channel),
+                        RULE.code,
+                        safety="unsafe",
+                    )
+                ],
+                severity="warning",
+                key=f"{key_of(view, setting)}:{setting.name}:dead:{known if channel not in setting.missing else 'local'}",
+            )
+        if known in first:
+            yield RULE.finding(
+                f"the channel {first[known]} stands twice in one list ({where})",
+                [setting_subject(view, setting)],
+                evidence=[f"{where}: {channel} is {first[known]} again, whose place above counts"],
+                fixes=[view.remedy.manual(f"take the second {channel} out of {setting.name}", RULE.code)],
+                severity="warning",
+                key=f"{key_of(view, setting)}:{setting.name}:twice:{known}",
+            )
+        first.setdefault(known, channel)
+
+
+def _mixed(view: View, facts: CondaInstallers) -> Iterator[Finding]:
+    """Both families among the channels, and a priority that lets the solver take from both."""
+    if facts.channel_priority == "strict" or not facts.channels:
+        return
+    defaults: list[str] = next((list(s.values) for s in reversed(facts.settings) if s.name == "default_channels"), [])
+    families = {channel: {family(each) for each in defaults or [channel]} if channel == "defaults" else {family(channel)}
+                for channel in facts.channels}  # fmt: skip
+    both: set[str | None] = set().union(*families.values())
+    if not {"defaults", "conda-forge"} <= both:
+        return
+    ours = [s for s in facts.settings if s.name == "channels" and s.kind == "list"]
+    source = next((s for s in reversed(ours) if any("defaults" in families.get(v, ()) for v in s.values)), None)
+    if source is None:
+        return
+    said = facts.channel_priority or "flexible, because nothing else is set"
+    evidence = [f"{place(view, s)}: channels: {', '.join(s.values[:6])}" for s in ours]
+    where = (facts.priority_from or "").removeprefix("variable ")
+    evidence.append(f"channel_priority is {said}" + (f" ({view.inside(where)})" if where else ""))
+    tool = view.remedy.conda_tool()
+    command = (tool, "config", "set", "channel_priority", "strict") if tool == "micromamba" else None
+    dropped = next(v for v in source.values if "defaults" in families.get(v, ()))
+    yield RULE.finding(
+        f"packages come from {' and '.join(sorted(f for f in both if f))} at once: "
+        f"channel_priority is {facts.channel_priority or 'flexible'} ({place(view, source)})",
+        [setting_subject(view, source)],
+        evidence=evidence,
+        fixes=[
+            view.remedy.fix(
+                "let the first channel that has a package win",
+                [command or ("conda", "config", "--set", "channel_priority", "strict")],
+                RULE.code,
+                safety="unsafe",
+            ),
+            view.remedy.fix(f"or take {dropped} out", config(view, source, "remove", dropped), RULE.code, safety="unsafe"),
+        ],
+        severity="warning",
+        key="mixed",
+    )
+
+
+def _last(facts: CondaInstallers, name: str) -> CondaSetting | None:
+    """The setting that counts; a ``#!final`` one cannot be overridden."""
+    found = None
+    for setting in facts.settings:
+        if setting.name == name:
+            found = setting
+            if setting.flag == "final":
+                break
+    return found
+
+
+def _interop(view: View, facts: CondaInstallers) -> Iterator[Finding]:
+    setting = _last(facts, "pip_interop_enabled")
+    if setting is None or not setting.values or setting.values[0].strip().lower() not in _ON:
+        return
+    yield RULE.finding(
+        f"conda may replace and remove what pip has installed: {setting.key} is on ({place(view, setting)})",
+        [setting_subject(view, setting)],
+        evidence=[f"{place(view, setting)}: {setting.key}: {setting.values[0]}"],
+        fixes=[view.remedy.fix(f"remove {setting.key}", config(view, setting, "remove-key"), RULE.code, safety="unsafe")],
+        severity="warning",
+        key=f"{key_of(view, setting)}:pip_interop_enabled",
+    )
+
+
+def _subdir(view: View, facts: CondaInstallers) -> Iterator[Finding]:
+    """The platform that new packages would come for; a variable is another rule's (ARC006)."""
+    setting = _last(facts, "subdir")
+    there = {p.subdir for p in view.snapshot.conda_packages if p.subdir and p.subdir != "noarch"}
+    if setting is None or setting.variable or setting.kind != "text" or not setting.values or len(there) != 1:
+        return
+    wanted, own = setting.values[0].strip(), there.pop()
+    if not wanted or wanted == own:
+        return
+    yield RULE.finding(
+        f"conda would install packages for {wanted} into this environment of {own} ({place(view, setting)})",
+        [setting_subject(view, setting), view.environment_subject()],
+        evidence=[f"{place(view, setting)}: subdir: {wanted}", f"the records of conda-meta are of {own}"],
+        fixes=[view.remedy.fix("remove subdir", config(view, setting, "remove-key"), RULE.code, safety="unsafe")],
+        severity="warning",
+        key=f"{key_of(view, setting)}:subdir",
+    )
