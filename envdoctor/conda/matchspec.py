@@ -24,6 +24,7 @@ _TRAILER = re.compile(r"\s*\((?:optional|target)\b[^()]*\)\s*\Z")
 _CONDITION = re.compile(r"\s*;?\s+if\s|\s*;\s*if\b")
 _ARCHIVE = re.compile(r"(?:^|[/\\])([^/\\]+)-([^-/\\]+)-([^-/\\]+)\.(?:tar\.bz2|conda)\Z")
 _NUMBER = re.compile(r"\s*(==|!=|<=|>=|<|>|=)?\s*([0-9]{1,18})\s*\Z", re.ASCII)
+_TWO_WORDS = re.compile(r"[^\s<>=!~,|(]\s+[^\s<>=!~,|)(]")
 _FEATURES = re.compile(r"[\s,]+")
 
 _FIELDS = {
@@ -324,6 +325,8 @@ def _place(text: str) -> tuple[str, str, str]:
 def _version_and_build(text: str) -> tuple[str, str | None]:
     """``>=1.0 , <2 py34_0`` -> ``>=1.0,<2`` and ``py34_0``."""
     written, build = _parted(text)
+    if _TWO_WORDS.search(written):
+        raise InvalidSpec("a space within a version")
     version_ = "".join(written.split())
     if build is None or text[len(written)] != "=" or not re.fullmatch(r"=[^=,|]+", version_):
         return version_, build

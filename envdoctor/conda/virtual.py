@@ -115,7 +115,7 @@ def _real(snapshot: Snapshot, machine: Machine, *, foreign: bool) -> dict[str, V
     system = snapshot.target.system
     source = "this machine" if machine.source == "this machine" else f"the machine of {machine.source}"
     own = _OF_SYSTEM[system]
-    known = {name: Virtual(name in own, "0" if name in own else None, f"{system} target") for name in _SYSTEMS}
+    known = {name: Virtual(name in own, "0" if name == "__unix" else None, f"{system} target") for name in _SYSTEMS}
     if not foreign:
         if system == "linux":
             known["__linux"] = Virtual(True, _number(machine.kernel), source)
