@@ -213,6 +213,20 @@ class Remedy:
             for channel, group in by_channel.items()
         )
 
+    def conda_put_back(self, *specs: str) -> tuple[Command, ...]:
+        """Commands that install conda packages whose records are of no use; pixi puts back what its lock says."""
+        tool = self.conda_tool()
+        if tool == "pixi":
+            return (("pixi", "install", *self._manifest()),)
+        return ((tool, "install", "-p", self.prefix, "--force-reinstall", "--no-deps", *self._from(self._main_channel), *specs),)
+
+    def conda_remove(self, *names: str) -> tuple[Command, ...]:
+        """Commands that remove conda packages, and what needs them."""
+        tool = self.conda_tool()
+        if tool == "pixi":
+            return (("pixi", "remove", *self._manifest(), *names),)
+        return ((tool, "remove", "-p", self.prefix, *names),)
+
     def relink(self, *packages: CondaPackage) -> tuple[Command, ...]:
         """The same for packages with a record."""
         return self.conda_reinstall(*(f"{package.name}={package.version}" for package in packages))
