@@ -193,7 +193,7 @@ def _lenient(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
             continue
         try:
             kept[key] = msgspec.convert(document[key], info.type)
-        except (msgspec.ValidationError, RecursionError):
+        except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
             lists = key in ("depends", "constrains", "requested_specs")
             reasons.append(f"{key} is no {'list of strings' if lists else 'value of its type'}")
             if lists and isinstance(document[key], list):
@@ -218,7 +218,7 @@ def _lenient(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
 def _row(row: object) -> _Row | None:
     try:
         found = msgspec.convert(row, _Row)
-    except (msgspec.ValidationError, RecursionError):
+    except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
         return None
     return found if found.path else None
 

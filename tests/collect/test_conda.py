@@ -531,3 +531,31 @@ def test_large_prefix(tmp_path: Path) -> None:
     spent = time.process_time() - start
     assert len(seen.conda_packages) == 400 and damaged(seen) == {}
     assert spent < 2, f"{spent:.2f} s of CPU for the whole of it"
+
+
+def test_random_damage() -> None:
+    """Records and histories cut and changed at random: facts or a reason, never an exception."""
+    import random
+
+    source = random.Random(4)
+    good = json.dumps(
+        {
+            "name": "a", "version": "1", "build": "0", "depends": ["b >=1"], "files": ["x", "y.pyc"], "noarch": None,
+            "link": {"source": "/p", "type": 1}, "track_features": "", "requested_spec": "None", "subdir": "linux-64",
+            "paths_data": {"paths": [{"_path": "x", "path_type": "hardlink", "size_in_bytes": 3, "sha256": "0" * 64}]},
+        }
+    ).encode()  # fmt: skip
+    pieces = [b"null", b"-1", b"1e999", b"[]", b"{}", b'"', b"\\ud800", b"\xff", b"\0", b"true", b"9" * 400, b"[" * 5000, b","]
+    for _ in range(3000):
+        data = bytearray(good)
+        for _ in range(source.randint(1, 4)):
+            at = source.randrange(len(data))
+            data[at : at + source.choice([0, 1, 5, 40])] = source.choice(pieces)
+        found, reasons = conda.decode(bytes(data))
+        assert found is not None or reasons
+    for _ in range(1000):
+        lines = HISTORY.splitlines()
+        for _ in range(4):
+            at = source.randrange(len(lines))
+            lines[at] = lines[at][source.randrange(9) :] + source.choice(["", "\0", "[", "+", "'", "==>", "# x specs: ["])
+        conda_history.parse("\n".join(lines), ["a-1-0"])
