@@ -76,7 +76,8 @@ class Recorded:
                 rows = self.rows[info]
                 for path, size in zip(rows.paths, rows.sizes, strict=True):
                     place, _, name = path.rpartition("/")
-                    index.setdefault(place, {})[name] = size
+                    if place or path[0] != "/":
+                        index.setdefault(place, {})[name] = size
             found[info] = index[folder]
         return found
 
