@@ -9,6 +9,8 @@ from functools import cache
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from envdoctor.conda import channels
 from envdoctor.conda.matchspec import Candidate, InvalidSpec, MatchSpec, parse
@@ -357,3 +359,30 @@ def test_a_spec_shows_its_text() -> None:
     assert repr(parse("foo >=1")) == "MatchSpec('foo >=1')"
     assert isinstance(parse("foo"), MatchSpec)
     assert parse("foo >=1") is parse("foo >=1")
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.one_of(st.text(max_size=60), st.text(alphabet="abpy1.2_0*=<>!~|,()[]:'\" ^$#;/@-+if", max_size=60)))
+def test_any_text_is_a_spec_or_none(text: str) -> None:
+    """Nothing else is ever raised, neither by reading nor by asking."""
+    try:
+        spec = parse(text)
+    except InvalidSpec:
+        return
+    assert spec.fits(Candidate("py", "1.2_0", "b_0")) in (True, False, None)
+    assert isinstance(spec.misses(Candidate("py", "..", None)), list)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.text(alphabet="0129ab.post_dev+!", min_size=1, max_size=12), min_size=2, max_size=2))
+def test_any_versions_are_ordered_as_in_rattler(texts: list[str]) -> None:
+    """Where both take a text for a version."""
+    from rattler.exceptions import InvalidVersionError
+
+    try:
+        one, two = map(version, texts)
+        a, b = map(rattler.Version, texts)
+    except (InvalidVersion, InvalidVersionError):
+        return
+    assert (one.key < two.key) is (a < b)
+    assert (one.key == two.key) is (a == b)

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
-from envdoctor.conda.matchspec import Candidate, InvalidSpec, MatchSpec, parse
+from envdoctor.conda.matchspec import PACKAGE_NAME, Candidate, InvalidSpec, MatchSpec, parse
 from envdoctor.conda.virtual import Virtuals
 
 if TYPE_CHECKING:
     from envdoctor.finding import Subject
     from envdoctor.snapshot import CondaPackage
     from envdoctor.view import View
+
+
+MANY = 10
+"""Records of one name from which on nothing that they ask for is taken for sure."""
 
 
 class Edge(NamedTuple):
@@ -30,10 +34,10 @@ class Installed:
     def __init__(self, view: View) -> None:
         self.view = view
         self.packages = view.snapshot.conda_packages
-        self.by_name: dict[str, tuple[CondaPackage, ...]] = {}
+        self.by_name: dict[str, list[CondaPackage]] = {}
         """Records by name; more than one where a record was left behind."""
         for package in self.packages:
-            self.by_name[package.name] = (*self.by_name.get(package.name, ()), package)
+            self.by_name.setdefault(package.name, []).append(package)
         self.candidates = {package.record or package.name: candidate(package) for package in self.packages}
         meta = view.snapshot.conda_meta
         self.unreadable = frozenset(problem.name for problem in (meta.problems if meta else ()) if problem.whole and problem.name)
@@ -50,6 +54,8 @@ class Installed:
         found: dict[str, list[Edge]] = {}
         for package in self.packages:
             twins = self.by_name[package.name]
+            if len(twins) > MANY:
+                continue
             for constrains, specs in ((False, package.depends), (True, package.constrains)):
                 for text in dict.fromkeys(specs):
                     spec = spec_of(text)
@@ -97,6 +103,11 @@ def askers(edges: Iterable[Edge]) -> list[CondaPackage]:
     """Whose edges these are, each once, sorted."""
     found = {edge.package.record or edge.package.name: edge.package for edge in edges}
     return sorted(found.values(), key=lambda package: (package.name, package.record))
+
+
+def addressable(names: Iterable[str]) -> list[str]:
+    """Those names that can stand in a command, each once, sorted: a damaged record may name anything."""
+    return sorted({name for name in names if PACKAGE_NAME.match(name)})
 
 
 def candidate(package: CondaPackage) -> Candidate:

@@ -17,6 +17,8 @@ from envdoctor.conda.strings import Test, expression
 
 LIMIT = 1000
 """Characters of a spec."""
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
+"""A package's name (CEP 26), letters of either case; nothing that a command could take for an option."""
 _NAME = re.compile(r"([^ =<>!~]+)\s*([><!=~ ].+)?\Z", re.DOTALL)
 _SIMPLE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)(?: +([^\s=\[\]()#:@^$'\"]+|[<>=!~]=[^\s=\[\]()#:@^$'\"]+))?\Z")
 """A name, and maybe a version in one word."""
@@ -226,6 +228,8 @@ def _set_name(spec: MatchSpec, name: str) -> None:
     spec.name = name.lower()
     if "*" in name or name.startswith("^"):
         spec.any_name = expression(name)
+    elif not PACKAGE_NAME.match(name):
+        raise InvalidSpec(f"{name[:40]!r} is no package's name")
 
 
 def _set_version(spec: MatchSpec, wanted: str) -> None:

@@ -14,7 +14,7 @@ it. Linux emulates what is registered with binfmt, macOS on Apple silicon runs o
 ## Look-alikes that are fine
 - An environment of noarch packages only, and one without records.
 - An environment of another computer: a foreign target, a mounted root.
-- `CONDA_SUBDIR` that agrees with the environment.
+- `CONDA_SUBDIR` that agrees with the environment, and any in a pixi project, which does not read it.
 - A single record of another platform: ARC007 and CND006 tell of it.
 
 ## How to fix
@@ -64,7 +64,7 @@ def check(view: View) -> Iterator[Finding]:
     if native is not None and own != native:
         yield from _environment(view, own, native, counts[own])
     wanted = view.snapshot.shell.variables.get("CONDA_SUBDIR", "").strip()
-    if wanted and wanted != own and view.machine is view.snapshot.machine:
+    if wanted and wanted != own and view.machine is view.snapshot.machine and view.snapshot.target.kind != "pixi":
         yield _variable(view, wanted, own, native)
 
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.conda.installed import label, subject
+from envdoctor.conda.installed import addressable, label, subject
 from envdoctor.finding import Finding
 from envdoctor.natives import Group, Loading, Native, count, describe, platform_of, some
 from envdoctor.rules.arc.arc006_conda_subdir_not_native import main_subdir, subdirs
@@ -72,7 +72,7 @@ def _records(view: View) -> Finding:
             view.remedy.fix(
                 f"install {', '.join(package.name for package in others[:5])}{' and others' if len(others) > 5 else ''} again, "
                 f"for {own}",
-                view.remedy.conda_reinstall(*dict.fromkeys(f"{package.name}={package.version}" for package in others)),
+                view.remedy.conda_reinstall(*addressable(package.name for package in others)),
                 RULE.code,
                 "CND006",
                 safety="unsafe",

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.conda.installed import Edge, askers, combined, label, shortened, subject
+from envdoctor.conda.installed import Edge, addressable, askers, combined, label, shortened, subject
 from envdoctor.conda.virtual import OVERRIDES, show
 from envdoctor.finding import Finding, Fix, Subject, fingerprint
 from envdoctor.rules.base import Rule
@@ -111,7 +111,7 @@ def _fixes(view: View, name: str, asking: list[CondaPackage]) -> list[Fix]:
                 safety="unsafe",
             )
         )
-    names = sorted({name, *(package.name for package in asking)})
+    names = addressable([name, *(package.name for package in asking)])
     fixes.append(
         remedy.fix(
             f"let conda choose versions of {', '.join(names[:5])}{' and others' if len(names) > 5 else ''} that fit each other",
@@ -167,7 +167,7 @@ def _machine(view: View, name: str, edges: list[Edge]) -> Finding:
         fixes=[
             view.remedy.fix(
                 "let conda choose versions of them for this machine",
-                view.remedy.conda_update(*(package.name for package in asking)),
+                view.remedy.conda_update(*addressable(package.name for package in asking)),
                 RULE.code,
                 safety="unsafe",
             )

@@ -56,9 +56,10 @@ def check(view: View) -> Iterator[Finding]:
         return
     broken: dict[str, tuple[CondaPackage, list[Wish]]] = {}
     for wish in _wishes(view):
-        for package in view.conda.packages:
-            if wish.spec.names(package.name) and _violates(view, wish.spec, package):
-                broken.setdefault(package.name, (package, []))[1].append(wish)
+        exact = wish.spec.any_name is None
+        for name in (wish.spec.name,) if exact else tuple(filter(wish.spec.names, view.conda.by_name)):
+            if _violated(view, wish.spec, name):
+                broken.setdefault(name, (view.conda.by_name[name][0], []))[1].append(wish)
     for name, (package, wishes) in sorted(broken.items()):
         wishes.sort(key=lambda wish: not wish.pin)
         first = wishes[0]
@@ -70,8 +71,8 @@ def check(view: View) -> Iterator[Finding]:
             evidence=[f"{package.record}: {label(package)}, build {package.build}", *(wish.where for wish in wishes[:5])],
             fixes=[
                 view.remedy.fix(
-                    f"let conda install {shortened(first.spec)}",
-                    view.remedy.conda_install(first.spec.text.strip()),
+                    f"let conda install {_asked(first.spec, name)}",
+                    view.remedy.conda_install(_asked(first.spec, name)),
                     RULE.code,
                     safety="unsafe",
                 ),
@@ -93,27 +94,33 @@ def _wishes(view: View) -> Iterator[Wish]:
     for pin in meta.pins:
         spec = spec_of(pin.spec)
         if spec is not None and not spec.open:
-            yield Wish(spec, f"conda-meta/pinned:{pin.line}: {pin.spec}", True)
+            yield Wish(spec, f"conda-meta/pinned:{pin.line}: {shortened(spec)}", True)
     asked = meta.history.requested if meta.history is not None else ()
     for text in asked:
         spec = spec_of(text)
         if spec is not None and not spec.open:
-            yield Wish(spec, f"conda-meta/history asks for {text}", False)
+            yield Wish(spec, f"conda-meta/history asks for {shortened(spec)}", False)
     if not asked:
         for package in view.conda.packages:
             for text in package.requested:
                 spec = spec_of(text)
                 if spec is not None and not spec.open and spec.name == package.name:
-                    yield Wish(spec, f"{package.record}: was asked for as {text}", False)
+                    yield Wish(spec, f"{package.record}: was asked for as {shortened(spec)}", False)
 
 
 def _missed(view: View, spec: MatchSpec, package: CondaPackage) -> frozenset[str]:
     return _JUDGED.intersection(spec.misses(view.conda.candidates[package.record or package.name]))
 
 
-def _violates(view: View, spec: MatchSpec, package: CondaPackage) -> bool:
-    """All records of the package's name are other than the spec says."""
-    return all(_missed(view, spec, one) for one in view.conda.by_name[package.name])
+def _violated(view: View, spec: MatchSpec, name: str) -> bool:
+    """There are records of that name, and all of them are other than the spec says."""
+    there = view.conda.by_name.get(name, ())
+    return bool(there) and all(_missed(view, spec, one) for one in there)
+
+
+def _asked(spec: MatchSpec, name: str) -> str:
+    """What to ask conda for, so that the package of that name is what the spec says."""
+    return spec.text.strip() if spec.any_name is None else f"{name} {spec.specifier or '*'} {spec.build or ''}".strip()
 
 
 def _gone(view: View) -> Iterator[Finding]:
@@ -134,7 +141,7 @@ def _gone(view: View) -> Iterator[Finding]:
             f"{spec.name} was asked for ({shortened(spec)}), and has no record",
             [Subject("conda-package", spec.name)],
             evidence=[
-                f"conda-meta/history asks for {text}",
+                f"conda-meta/history asks for {shortened(spec)}",
                 f"conda-meta/history says that {lost[spec.name]} is installed; there is no record of it",
             ],
             fixes=[
