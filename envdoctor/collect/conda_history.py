@@ -7,6 +7,7 @@ Python list, micromamba as JSON, conda before 4.4 with commas between them.
 from __future__ import annotations
 
 import ast
+import io
 import json
 import re
 from collections.abc import Collection
@@ -17,6 +18,8 @@ from envdoctor.snapshot import CondaHistory, CondaPin, text
 
 LIMIT = 32 << 20
 """Bytes of a history: conda never shortens it."""
+MAX_PROBLEMS = 50
+"""Lines that are neither packages nor comments, after which a file is no history."""
 MAX_SPECS = 1 << 20
 """Characters of one list of specs."""
 KEPT = 200
@@ -47,10 +50,12 @@ def parse(written: str, installed: Collection[str]) -> CondaHistory:
     requested: dict[str, str] = {}
     problems: list[str] = []
     tools: dict[str, None] = {}
-    for number, line in enumerate(written.splitlines(), 1):
+    for number, line in enumerate(io.StringIO(written, newline=None), 1):
         line = line.strip()
         if not line:
             continue
+        if len(problems) >= MAX_PROBLEMS:
+            break
         if line.startswith("==>"):
             revisions.append(_Revision(line.strip("=<> "), []))
         elif line.startswith("#"):

@@ -6,6 +6,7 @@ the blocks that ``conda init`` and ``mamba shell init`` write, the history of th
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import stat
@@ -405,9 +406,11 @@ class _Collector:
             return ()
         revision = 0
         wanted: dict[str, str] = {}
-        for line in source.splitlines():
+        for line in io.StringIO(source, newline=None):
             if line.startswith("==>"):
                 revision += 1
+            if line[:1] != "#":
+                continue
             match = re.match(r"#\s*(update|install|create|remove|uninstall) specs:\s*(.*)", line)
             if match is None or revision < 2:
                 continue
