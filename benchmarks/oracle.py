@@ -276,9 +276,10 @@ def jail(prefix: Path) -> list[str]:
     return words if subprocess.run([*words, "true"], capture_output=True, check=False).returncode == 0 else []
 
 
-def really(environment: Environment, *, timeout: float, jobs: int, progress: bool = True) -> list[dict[str, Any]]:
-    """What the fork server tells of every name and module."""
-    groups = environment.groups
+def really(
+    environment: Environment, groups: list[dict[str, Any]], *, timeout: float, jobs: int, progress: bool = True
+) -> list[dict[str, Any]]:
+    """What the fork server tells of every name, module and library of `groups`."""
     if len(groups) > 16000:
         raise SystemExit(f"error: {len(groups)} importable names are more than this tool takes")
     with tempfile.TemporaryDirectory(prefix="oracle-") as folder:
@@ -366,24 +367,24 @@ def verdict(record: dict[str, Any], path: str, variants: Sequence[str] = ()) -> 
     plain = record["result"]
     if plain["outcome"] == "ok":
         return "ok", ""
-    alone = [record[key] for key in ("direct_after", "direct") if key in record]
-    tries = [record["after"], *alone] if "after" in record else alone
+    if variants and all(reason(one) in ("loader", "ctypes") for one in record.values() if isinstance(one, dict)):
+        return "loader", words(plain)
+    tries = [record[key] for key in ("after", "direct_after", "direct") if key in record]
     if any(one["outcome"] == "ok" for one in tries):
         return "ok", words(plain)
-    if variants and all(reason(one) in ("loader", "ctypes") for one in (plain, *tries)):
-        return "loader", words(plain)
-    for one in (plain, *tries):
+    # People have the package imported when its file is loaded; the file alone tells only where the package cannot be.
+    telling = [one for one in tries if one.get("at_file")][:1] or [plain, *tries]
+    for one in telling:
         if reason(one) == "loader" and os.path.realpath(blamed(one) or path) == os.path.realpath(path):
             return "loader", words(one)
     if any(reason(one) == "numpy" for one in (plain, *tries)):
         return "numpy", words(plain)
-    if any(reason(one) in ("python", "raised", "loader", "ctypes") for one in alone):
+    if any(one.get("at_file") for one in tries):
         return "ok", words(plain)  # its file was loaded, what it runs then fails
-    if any(reason(one) in ("python", "raised") for one in (plain, *tries)):
-        return "ok", words(plain)
-    if all(reason(one) == "crash" for one in (plain, *tries)):
+    kinds = [reason(one) for one in (plain, *tries)]
+    if all(kind == "crash" for kind in kinds):
         return "crash", words(plain)
-    if any(reason(one) in ("exited", "aborted") for one in (plain, *tries)):
+    if any(kind in ("python", "raised", "ctypes", "exited", "aborted") for kind in kinds):
         return "ok", words(plain)
     return "undecided", words(plain)
 
@@ -501,6 +502,7 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
         modules.append(line)
         own[owner].append(line)
     distributions: list[Line] = []
+    libraries = [one for one in records if one["how"] == "library" and reason(one["result"]) in ("loader", "ctypes", "crash")]
     for dist, names in environment.judged:
         texts, partly = distribution(dist, names, by_name, environment), own.get(dist, [])
         broken = [line for line in partly if line.really.split(" ")[0] in FAILS]
@@ -508,6 +510,11 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
         if not texts and broken and (lines or len(broken) * 2 >= len(partly)):
             texts = [f"its names can be imported, {len(broken)} of {len(partly)} extension modules not: {broken[0].really}"]
             lines = lines or claims.whole.get(dist, [])  # an info says enough of what no import meets
+        unloadable = [one for one in libraries if environment.owners.get(one["name"]) == dist]
+        if not texts and lines and unloadable:
+            texts = [
+                f"its names can be imported, {len(unloadable)} of its libraries not loaded: {words(unloadable[0]['result'])}"
+            ]
         distributions.append(Line(dist, dist, cell("loader" if texts else "ok", bool(lines)), "; ".join(texts) or "ok", lines))
     plain = {
         name: [reason(by_name[name]["result"]), words(by_name[name]["result"])]
@@ -601,8 +608,25 @@ def examine(prefix: Path, options: argparse.Namespace) -> dict[str, Any]:
     if options.results:
         records = json.loads(Path(options.results).read_text())["records"]
     else:
-        records = really(environment, timeout=options.timeout, jobs=options.jobs)
-    return compare(environment, records, static(environment))
+        records = really(environment, environment.groups, timeout=options.timeout, jobs=options.jobs)
+    report = static(environment)
+    result = compare(environment, records, report)
+    claims = said(report, environment)
+    doubtful = [
+        {
+            "name": line["name"],
+            "import": False,
+            "modules": [],
+            "firsts": [name for name in environment.names[line["name"]] if name not in result["names_that_fail"]][:3],
+            "libraries": [path for path in claims.files if environment.owners.get(path) == line["name"]],
+        }
+        for line in result["distributions"]
+        if line["cell"] == "false" and line["name"] in environment.names
+    ]
+    if doubtful:
+        records += really(environment, doubtful, timeout=options.timeout, jobs=1, progress=False)
+        result = compare(environment, records, report)
+    return result
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -63,8 +63,11 @@ def import_names(names: Iterable[str]) -> None:
         importlib.import_module(name)
 
 
-def load_file(module: str, path: str) -> None:
-    """What an import does with the file itself: dlopen and its initialisation, without the packages round it."""
+def load_file(module: str | None, path: str) -> None:
+    """What an import does with the file itself: dlopen and its initialisation, without the packages round it; or just dlopen."""
+    if module is None:
+        importlib.import_module("ctypes").CDLL(path)
+        return
     loader = importlib.machinery.ExtensionFileLoader(module, path)
     spec = importlib.util.spec_from_file_location(module, path, loader=loader)
     assert spec is not None
@@ -84,8 +87,9 @@ class Server:
         while data:
             data = data[os.write(fd, data) :]
 
-    def child(self, timeout: float, names: Iterable[str], file: tuple[str, str] | None = None) -> Result:
-        """Imports `names`, then loads `file` (its module name, its path), in a forked process; what came of it."""
+    def child(self, timeout: float, names: Iterable[str], file: tuple[str | None, str] | None = None) -> Result:
+        """Imports `names`, then loads `file` (its module name, None for a library; its path), in a forked process; what came
+        of it, with ``at_file`` where it got as far as the file."""
         start = time.monotonic()
         read, write = os.pipe()
         pid = os.fork()
@@ -96,13 +100,15 @@ class Server:
                 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
                 resource.setrlimit(resource.RLIMIT_CPU, (int(timeout) + 1, int(timeout) + 1))
                 result: Result = {"outcome": "ok"}
+                at_file = False
                 try:
                     import_names(names)
+                    at_file = file is not None
                     if file:
                         load_file(*file)
                 except BaseException as error:  # noqa: BLE001  foreign code raises what it likes
                     result = {"outcome": "raised"}
-                    result.update(describe(error))
+                    result.update(describe(error), at_file=at_file)
                 self.tell(write, result)
             finally:
                 os._exit(0)
@@ -155,6 +161,8 @@ class Server:
         """One importable name and the extension modules below it: the name first, then each of them in a fork of that."""
         timeout = self.plan["timeout"]
         top, modules = group["name"], group["modules"]
+        for path in group.get("libraries", ()):
+            self.tell(self.out, {"name": path, "how": "library", "result": self.child(timeout, group["firsts"], (None, path))})
         done: dict[str, Result] = {}
         if group["import"]:
             outcome = self.child(timeout, [top])
