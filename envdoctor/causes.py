@@ -6,6 +6,7 @@ other; a rule that knows its cause from its own facts sets ``caused_by`` itself,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -45,6 +46,36 @@ def names_file(cause: Finding, effect: Finding) -> bool:
 def stops_python(cause: Finding, _effect: Finding) -> bool:
     """The cause is about the interpreter's own files, not a module of its standard library."""
     return not any("lib-dynload/" in name for name in _files(cause))
+
+
+def same_package(cause: Finding, effect: Finding) -> bool:
+    """Some conda package is a subject of both."""
+    return not _packages(cause).isdisjoint(_packages(effect))
+
+
+def of_package(cause: Finding, effect: Finding) -> bool:
+    """The cause is mainly about a conda package of the name of the effect's main distribution."""
+    name = _main(effect)
+    first = cause.subjects[0] if cause.subjects else None
+    return name is not None and first is not None and first.kind == "conda-package" and _normal(first.name) == name
+
+
+def lies_over(cause: Finding, effect: Finding) -> bool:
+    """The cause is about the effect's main distribution, or the only one that asks for it."""
+    here = [s.name for s in effect.subjects if s.kind == "distribution"]
+    return bool(here) and (here[0] in _all(cause) or (len(set(here)) == 2 and here[-1] in _all(cause)))
+
+
+def lacks_library(cause: Finding, effect: Finding) -> bool:
+    """A file of the cause is what the effect says is missing."""
+    names = {name.rsplit("/", 1)[-1] for name in _files(cause)}
+    return any(name in effect.message for name in names if ".so" in name or name.endswith((".dylib", ".dll")))
+
+
+def python_itself(_cause: Finding, effect: Finding) -> bool:
+    """The effect is about files of the package python, the interpreter among them."""
+    files = {name.rsplit("/", 1)[-1] for name in _files(effect) if name.startswith("bin/") or name == "python.exe"}
+    return "python" in _packages(effect) and any(name.startswith("python") for name in files)
 
 
 def always(_cause: Finding, _effect: Finding) -> bool:
@@ -93,10 +124,26 @@ LINKS: tuple[Link, ...] = (
     Link("LIB009", ("INT002",), stops_python),
     Link("PKG002", ("PKG013",), names_it),
     Link("PKG010", ("PTH007", "PTH008"), shares_one),
+    Link("INT001", ("CND001",), python_itself),
+    Link("CND006", ("CND001", "CND003", "CND004", "CND008", "ARC006", "ARC007"), same_package),
+    Link("CND012", ("CND001", "CND002", "CND003", "CND004", "CND006"), same_package),
+    Link("CND012", ("PKG006", "PKG014", "PKG004"), shares_one),
+    Link("CND005", ("CND001", "CND002", "CND004", "CND008"), same_package),
+    Link(
+        "CND005", ("PKG001", "PKG002", "PKG004", "PKG006", "PKG007", "PKG008", "PKG011", "PKG012", "PKG013", "PKG014"), lies_over
+    ),
+    Link("CND005", ("ARC003", "ARC004", "LIB001", "LIB002", "LIB003", "LIB004", "LIB008"), lies_over),
+    Link("CND003", ("PKG001", "PKG002"), of_package),
+    Link("CND004", ("PKG001", "PKG002"), of_package),
+    Link("CND001", ("LIB001", "LIB008", "LIB009", "INT002", "INT009"), lacks_library),
+    Link("CND001", ("PKG001", "PKG006", "PKG009", "PKG012", "PKG014", "LIB001", "LIB008", "PTH009"), shares_one),
+    Link("LIB006", ("CND002",), same_file),
     Link("PKG006", ("PTH008",), shares_one),
 )
-_OF_ALL = frozenset([always, same_file, names_file, stops_python])
-"""Relations that do not go by distributions."""
+_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself])
+"""Relations that do not go by distributions or packages."""
+_PACKAGE = "conda:{}"
+"""Key of a conda package, among the names of distributions."""
 
 
 def link(findings: list[Finding]) -> list[Finding]:
@@ -105,13 +152,17 @@ def link(findings: list[Finding]) -> list[Finding]:
     by_name: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
         by_code.setdefault(finding.code, []).append(finding)
-        for name in _all(finding):
+        for name in (*_all(finding), *map(_PACKAGE.format, _packages(finding))):
             by_name.setdefault((finding.code, name), []).append(finding)
     cause_of: dict[str, str] = {f.fingerprint: f.caused_by for f in findings if f.caused_by}
     for rule in LINKS:
         for cause in by_code.get(rule.cause, ()):
-            # Every relation but those of _OF_ALL asks for a distribution that both are about.
+            # Every relation but those of _OF_ALL asks for a distribution, or a conda package, that both are about.
             names = sorted(_all(cause))
+            if rule.relation is same_package:
+                names = sorted(map(_PACKAGE.format, _packages(cause)))
+            elif rule.relation is of_package:
+                names = sorted(map(_normal, _packages(cause)))
             for code in rule.effects:
                 related = (
                     by_code.get(code, ()) if rule.relation in _OF_ALL else [e for n in names for e in by_name.get((code, n), ())]
@@ -143,6 +194,14 @@ def _leads_to(start: str, goal: str, cause_of: dict[str, str]) -> bool:
 def _main(finding: Finding) -> str | None:
     first = finding.subjects[0] if finding.subjects else None
     return first.name if first and first.kind == "distribution" else None
+
+
+def _packages(finding: Finding) -> frozenset[str]:
+    return frozenset(s.name for s in finding.subjects if s.kind == "conda-package")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _files(finding: Finding) -> frozenset[str]:

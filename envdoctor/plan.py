@@ -45,6 +45,7 @@ _TAKES_VALUE = frozenset(
         "--target",
         "--no-binary",
         "--only-binary",
+        "--manifest-path",
     )
 )
 _REINSTALL = frozenset(("--force-reinstall", "--reinstall"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -97,6 +98,47 @@ class Installed:
     def asked_of(self, name: str) -> tuple[Edge, ...]:
         """What records ask of the package of that name."""
         return self.edges.get(name, ())
+
+    @cached_property
+    def by_label(self) -> dict[str, CondaPackage]:
+        """Records by ``name=version=build``, as distributions name theirs."""
+        return {f"{package.name}={package.version}={package.build}": package for package in self.packages}
+
+    def lacks(self, parent: str | None, name: str) -> bool:
+        """That the distribution `name`, which the metadata of `parent` (a label) asks for, is not there counts in conda's eyes.
+
+        What a record does not depend on, its builders have left out, split off or renamed; what it depends on and has a
+        record is there, with Python metadata or without, unless that metadata was taken away.
+        """
+        package = self.by_label.get(parent or "")
+        if package is None:
+            return True
+        names = {normalized(spec.name) for spec in map(spec_of, package.depends) if spec is not None and spec.any_name is None}
+        named = names & set(aliases(name))
+        if not named:
+            return False
+        there = [one for one in self.packages if normalized(one.name) in named]
+        return not there or any(one.metadata_gone and len(one.metadata_gone) == len(one.metadata) for one in there)
+
+    def disagrees(self, parent: str | None, installed: str | None) -> bool:
+        """The record of `parent` asks for another version of `installed` (both labels) than there is."""
+        asking, there = self.by_label.get(parent or ""), self.by_label.get(installed or "")
+        if asking is None or there is None:
+            return True
+        return any(edge.package is asking for edge in self.conflicts.get(there.name, ()))
+
+
+def normalized(name: str) -> str:
+    """A package's name as distributions spell theirs (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def aliases(name: str) -> tuple[str, ...]:
+    """Normalized names of conda packages that may bring the distribution `name`."""
+    from envdoctor.data.conda_names import CONDA_NAMES
+
+    known = CONDA_NAMES.get(name)
+    return (*((known,) if known else ()), name, f"python-{name}", f"{name}-python", f"{name}-base", f"{name}-core", f"py-{name}")
 
 
 def askers(edges: Iterable[Edge]) -> list[CondaPackage]:

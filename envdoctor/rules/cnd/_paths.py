@@ -53,6 +53,14 @@ def code(view: View, path: str) -> bool:
     return inner is not None and "-info/" not in path and role(view, inner) in ("code", "native")
 
 
+def by_weight(view: View, path: CondaPath) -> tuple[int, str]:
+    """Programs and native files first, then modules, then the rest."""
+    inner = in_site(path.path)
+    kind = role(view, path.path if inner is None else inner)
+    program = path.path.startswith("bin/") or path.path.endswith(".exe")
+    return (0 if kind == "native" or program else 1 if kind == "code" else 2), path.path
+
+
 def overlaid(view: View) -> dict[str, str]:
     """Labels (``name=version=build``) of packages whose distribution pip or uv replaced, with what replaced it."""
     meta = view.snapshot.conda_meta

@@ -24,11 +24,12 @@ Let conda link the package anew: the same build, from the same channel.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Finding, Severity
 from envdoctor.rules.base import Rule
-from envdoctor.rules.cnd._paths import CROWD, SLIMMED, by_folder, in_site, key, needed, overlaid, shown, subjects
+from envdoctor.rules.cnd._paths import CROWD, SLIMMED, by_folder, by_weight, in_site, key, needed, overlaid, shown, subjects
 from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
@@ -46,6 +47,7 @@ def check(view: View) -> Iterator[Finding]:
         if not package.missing:
             continue
         wanted = [path for path in package.missing if needed(view, path.path)]
+        wanted.sort(key=partial(by_weight, view))
         if key(package) in replaced and all(in_site(path.path) is not None for path in wanted):
             yield _one(view, (package, wanted or list(package.missing)), "warning", f"{replaced[key(package)]} is in its place")
         elif wanted:

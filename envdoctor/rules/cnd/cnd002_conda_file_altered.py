@@ -27,11 +27,12 @@ Let conda link the package anew; where the cache has the altered content, too, d
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Command, Finding, Fix, Severity
 from envdoctor.rules.base import Rule
-from envdoctor.rules.cnd._paths import CROWD, by_folder, in_site, key, overlaid, shown, subjects
+from envdoctor.rules.cnd._paths import CROWD, by_folder, by_weight, in_site, key, overlaid, shown, subjects
 from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
@@ -62,6 +63,7 @@ def check(view: View) -> Iterator[Finding]:
         paths = [path for path in package.altered if path.path not in spared and not path.path.endswith(_REMADE)]
         if not paths:
             continue
+        paths.sort(key=partial(by_weight, view))
         if key(package) in replaced and all(in_site(path.path) is not None for path in paths):
             yield _one(view, package, paths, f"{replaced[key(package)]} is in its place")
         else:

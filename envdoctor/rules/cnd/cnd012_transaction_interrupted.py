@@ -233,7 +233,7 @@ def _not_removed(view: View) -> Iterator[Finding]:
         return
     names = shown(label(package) for package in left)
     yield RULE.finding(
-        f"the last transaction was to remove {names}, and conda-meta still has {'its record' if len(left) == 1 else 'their records'}",
+        f"the last transaction was to remove {names}, and conda-meta still has {'it' if len(left) == 1 else 'them'}",
         [*(subject(package) for package in left[:20]), file("conda-meta/history")],
         evidence=[
             *(f"conda-meta/history: -{p.name}-{p.version}-{p.build}; {p.record} is there" for p in left[:5]),

@@ -12,7 +12,8 @@ extra b active, through any depth. One finding for each distribution that is mis
 ## Look-alikes that are fine
 Requirements of extras that nobody asked for; markers of another platform or Python; an extra that the installed version
 does not declare (installers only warn); environments without pip or setuptools that nothing requires. What only
-distributions of conda ask for is a warning: their own metadata decides, and they split and rename what upstream names. So
+distributions of conda ask for counts where their record depends on it, too, and is a warning then: their builders leave
+out, split and rename what upstream names. A conda package of that very name without Python metadata makes it a warning. So
 is what only the base of a `--system-site-packages` environment asks for. What only packages of the operating system ask
 for is a remark: its package manager saw to their dependencies (Debian's PyGObject without pycairo, and all that other
 interpreters find in the folder of the system's Python).
@@ -33,7 +34,7 @@ from envdoctor.requirements import Edge, askers, binding, brief, combine, eviden
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View, normalize
 
-RULE = Rule("PKG001", "dependency-missing", "error", reads=("distributions", "interpreter", "sites", "gaps"))
+RULE = Rule("PKG001", "dependency-missing", "error", reads=("distributions", "interpreter", "sites", "gaps", "conda_packages"))
 
 CROWD = 60
 """Missing distributions that only one other asks for, above which they are one finding."""
@@ -45,7 +46,9 @@ def check(view: View) -> Iterator[Finding]:
         if not site.readable:
             raise Skip(f"{view.inside(site.path)} cannot be read, so what is missing cannot be told")
     unopened = _zipped_eggs(view)
-    missing = {name: edges for name, edges in view.closure.missing.items() if name not in unopened}
+    missing = {
+        name: kept for name, edges in view.closure.missing.items() if name not in unopened and (kept := _real(view, edges))
+    }
     crowds = _crowds(missing)
     yield from _by_parent(view, crowds)
     for name, edges in missing.items():
@@ -67,15 +70,31 @@ def check(view: View) -> Iterator[Finding]:
         notes = evidence_of(view, ordered)
         if not firm:
             notes.append("only distributions that conda, the operating system or the base environment brought ask for it")
+        bare = _without_metadata(view, name)
+        if bare:
+            notes.append(f"{bare} is there, without Python metadata")
         system = all(view.packager(edge.parent) == "system" for edge in edges)
         yield RULE.finding(
             f"{askers(ordered)} {'needs' if one else 'need'} {brief(wanted if agree else name)}, which is not installed",
             [subject, *requirers],
             evidence=notes,
             fixes=_fixes(view, name, extras, specifiers, url, ordered, agree=agree),
-            severity="error" if firm else "info" if system else "warning",
-            confidence="certain" if firm else "likely",
+            severity="error" if firm and not bare else "info" if system else "warning",
+            confidence="certain" if firm and not bare else "likely",
         )
+
+
+def _real(view: View, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+    """`edges` without those that conda's own records explain."""
+    return tuple(edge for edge in edges if not edge.parent.conda or view.conda.lacks(edge.parent.conda, edge.name))
+
+
+def _without_metadata(view: View, name: str) -> str | None:
+    """The record of a conda package of that very name that brought no Python metadata and lacks nothing."""
+    for package in view.snapshot.conda_packages:
+        if normalize(package.name) == name and package.paths and not package.metadata and not package.missing:
+            return package.record
+    return None
 
 
 def _crowds(missing: dict[str, tuple[Edge, ...]]) -> dict[str, list[Edge]]:

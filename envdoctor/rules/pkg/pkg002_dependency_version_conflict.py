@@ -11,8 +11,9 @@ letter. The version that counts is that of the first distribution of the name on
 distribution that is outside, with all who disagree.
 
 ## Look-alikes that are fine
-Local versions, post-releases, direct references (`name @ URL`), requirements of inactive extras and markers. Where conda or
-the operating system packaged both sides, or where only the base of a `--system-site-packages` environment asks, it is a
+Local versions, post-releases, direct references (`name @ URL`), requirements of inactive extras and markers. Two conda packages
+whose own records agree: their builders relaxed what upstream wrote (where the records disagree: CND004). Where conda or the
+operating system packaged both sides, or where only the base of a `--system-site-packages` environment asks, it is a
 warning: the packager decides what fits, and the target's own packages are not concerned.
 
 ## How to fix
@@ -32,13 +33,16 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
-RULE = Rule("PKG002", "dependency-version-conflict", "error", reads=("distributions", "interpreter", "sites"))
+RULE = Rule("PKG002", "dependency-version-conflict", "error", reads=("distributions", "interpreter", "sites", "conda_packages"))
 
 
 def check(view: View) -> Iterator[Finding]:
     """One finding for each installed distribution that is outside somebody's specifier."""
-    for name, edges in view.closure.conflicts.items():
+    for name, everyone in view.closure.conflicts.items():
         installed = view.effective[name]
+        edges = [edge for edge in everyone if not _explained(view, edge, installed)]
+        if not edges:
+            continue
         firm = [edge for edge in edges if _binding(view, edge, installed)]
         ordered = [*firm, *(edge for edge in edges if not _binding(view, edge, installed))]
         requirers = sorted({view.distribution(edge.parent) for edge in edges}, key=lambda s: (s.name, s.path or ""))
@@ -61,6 +65,12 @@ def _binding(view: View, edge: Edge, installed: Distribution) -> bool:
         return False
     packager = view.packager(edge.parent)
     return packager is None or packager != view.packager(installed)
+
+
+def _explained(view: View, edge: Edge, installed: Distribution) -> bool:
+    """conda brought both, and what the record of the one says of the other holds."""
+    parent = edge.parent.conda
+    return bool(parent and installed.conda) and not view.conda.disagrees(parent, installed.conda)
 
 
 def _demands(edges: list[Edge], limit: int = 3) -> str:
