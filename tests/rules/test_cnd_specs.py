@@ -447,3 +447,18 @@ def test_requests_in_records(writer: str, tmp_path: Path) -> None:
     env.edit("click", requested_specs=["click <8"])
     finding = only(diagnose(env.prefix, *CODES), "CND013")
     assert finding.message.endswith("is not what was asked for: click <8")
+
+
+@pytest.mark.parametrize(
+    ("pin", "told"), [("click <8", True), ("click 8.*", False), ("not-there 1", False), ("click <8,", False)]
+)
+def test_pins_of_the_configuration(env: CondaPrefix, tmp_path: Path, pin: str, told: bool) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".condarc").write_text(f"channels:\n  - conda-forge\npinned_packages:\n  - {pin}\n")
+    found = diagnose(env.prefix, *CODES, environ={"PATH": "/nonexistent", "HOME": str(home)})
+    assert [(f.code, f.severity, f.subjects[0].name) for f in found] == ([("CND013", "warning", "click")] if told else [])
+    if told:
+        assert found[0].subjects[1].kind == "file"
+        assert found[0].subjects[1].name.endswith(".condarc")
+        assert ".condarc:4: pinned_packages: click <8" in found[0].evidence[1]

@@ -80,7 +80,7 @@ def main_subdir(view: View) -> str:
     python = next((package.subdir for package in view.snapshot.conda_packages if package.name == "python"), None)
     if python is not None and counts[python] == most:
         return python
-    return min(subdir for subdir, number in counts.items() if number == most)
+    return max(subdir for subdir, number in counts.items() if number == most)
 
 
 def native_subdir(machine: Machine) -> str | None:

@@ -6,9 +6,9 @@ name. Both steer every later solve. Where the records do not satisfy them any mo
 the prefix, and the next `conda install` of anything moves packages to where the pins want them, or finds no solution.
 
 ## How it is found
-The lines of `conda-meta/pinned`, the specs in `conda-meta/history` (the last one for each name, what was removed left out) and,
-where there is no history, the specs that the records themselves say they were asked for with, are compared with the records:
-version, build, build number.
+The lines of `conda-meta/pinned`, `pinned_packages` of conda's configuration, the specs in `conda-meta/history` (the last one for
+each name, what was removed left out) and, where there is no history, the specs that the records themselves say they were asked
+for with, are compared with the records: version, build, build number.
 
 ## Look-alikes that are fine
 - A pin on a package that is not installed: pins limit, they ask for nothing.
@@ -33,10 +33,11 @@ from envdoctor.conda.installed import label, shortened, spec_of, subject
 from envdoctor.conda.matchspec import MatchSpec
 from envdoctor.finding import Finding, Subject
 from envdoctor.rules.base import Rule
+from envdoctor.rules.cnd._settings import place, setting_subject
 from envdoctor.snapshot import CondaPackage
 from envdoctor.view import View
 
-RULE = Rule("CND013", "pins-violated", "warning", reads=("conda_packages", "conda_meta", "target"))
+RULE = Rule("CND013", "pins-violated", "warning", reads=("conda_packages", "conda_meta", "conda_installers", "target"))
 
 _JUDGED = frozenset(("version", "build", "build_number"))
 
@@ -46,7 +47,8 @@ class Wish(NamedTuple):
 
     spec: MatchSpec
     where: str
-    pin: bool
+    pin: Subject | None = None
+    """The file or variable with the pin; None for a request."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -61,13 +63,13 @@ def check(view: View) -> Iterator[Finding]:
             if _violated(view, wish.spec, name):
                 broken.setdefault(name, (view.conda.by_name[name][0], []))[1].append(wish)
     for name, (package, wishes) in sorted(broken.items()):
-        wishes.sort(key=lambda wish: not wish.pin)
+        wishes.sort(key=lambda wish: wish.pin is None)
         first = wishes[0]
-        source = "conda-meta/pinned says" if first.pin else "was asked for"
+        source = f"{first.pin.name} says" if first.pin else "was asked for"
         build = f" (build {package.build})" if "build" in _missed(view, first.spec, package) else ""
         yield RULE.finding(
             f"{label(package)}{build} is not what {source}: {shortened(first.spec)}",
-            [subject(package), *(Subject("file", "conda-meta/pinned", None, "conda-meta/pinned") for _ in range(first.pin))],
+            [subject(package), *(wish.pin for wish in wishes if wish.pin is not None)],
             evidence=[f"{package.record}: {label(package)}, build {package.build}", *(wish.where for wish in wishes[:5])],
             fixes=[
                 view.remedy.fix(
@@ -77,8 +79,8 @@ def check(view: View) -> Iterator[Finding]:
                     safety="unsafe",
                 ),
                 view.remedy.manual(
-                    "change the line in conda-meta/pinned to what is wanted now"
-                    if first.pin
+                    f"change the pin in {first.pin.name} to what is wanted now"
+                    if first.pin is not None
                     else f"keep {label(package)}: ask for {package.name}={package.version}, so that the history says so",
                     RULE.code,
                 ),
@@ -94,18 +96,35 @@ def _wishes(view: View) -> Iterator[Wish]:
     for pin in meta.pins:
         spec = spec_of(pin.spec)
         if spec is not None and not spec.open:
-            yield Wish(spec, f"conda-meta/pinned:{pin.line}: {shortened(spec)}", True)
+            pinned = Subject("file", "conda-meta/pinned", None, "conda-meta/pinned")
+            yield Wish(spec, f"conda-meta/pinned:{pin.line}: {shortened(spec)}", pinned)
+    yield from _configured(view)
     asked = meta.history.requested if meta.history is not None else ()
     for text in asked:
         spec = spec_of(text)
         if spec is not None and not spec.open:
-            yield Wish(spec, f"conda-meta/history asks for {shortened(spec)}", False)
+            yield Wish(spec, f"conda-meta/history asks for {shortened(spec)}")
     if not asked:
         for package in view.conda.packages:
             for text in package.requested:
                 spec = spec_of(text)
                 if spec is not None and not spec.open and spec.name == package.name:
-                    yield Wish(spec, f"{package.record}: was asked for as {shortened(spec)}", False)
+                    yield Wish(spec, f"{package.record}: was asked for as {shortened(spec)}")
+
+
+def _configured(view: View) -> Iterator[Wish]:
+    """``pinned_packages``, which holds for all environments."""
+    facts = view.snapshot.conda_installers
+    if facts is None or view.snapshot.target.kind == "pixi":
+        return
+    for setting in facts.settings:
+        if setting.name != "pinned_packages" or setting.kind == "map":
+            continue
+        for at, text in enumerate(setting.values):
+            spec = spec_of(text)
+            if spec is not None and not spec.open:
+                where = place(view, setting, setting.lines[at] if at < len(setting.lines) else None)
+                yield Wish(spec, f"{where}: pinned_packages: {shortened(spec)}", setting_subject(view, setting))
 
 
 def _missed(view: View, spec: MatchSpec, package: CondaPackage) -> frozenset[str]:
