@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from envdoctor.extensions import ExtensionName, module_of
 from envdoctor.platforms import Profile, family, loads, platform_words, profile
-from envdoctor.snapshot import Distribution, NativeFile, Slice
+from envdoctor.snapshot import Distribution, Limits, NativeFile, Slice
 
 if TYPE_CHECKING:
     from envdoctor.finding import Subject
@@ -237,6 +239,25 @@ class Loading:
     def shown(self, group: Group, file: NativeFile) -> str:
         """A file's path as the report shows it."""
         return self.view.in_site(group.site, file.path)
+
+
+_last: list[tuple[tuple[object, ...], tuple[object, ...], Loading]] = []
+
+
+def loading(view: View) -> Loading:
+    """The :class:`Loading` of a view; asked again about the very same facts, the same object (as ``loader.load``)."""
+    snapshot, machine = view.snapshot, view.machine
+    same = (snapshot.natives, snapshot.sites, snapshot.distributions, snapshot.target)
+    equal = (
+        msgspec.structs.replace(snapshot.interpreter, optional_modules=()),
+        msgspec.structs.replace(
+            machine, libraries=(), all_libraries=False, library_folders=(), uncached_libraries=(), limits=Limits()
+        ),
+        machine is snapshot.machine,
+    )
+    if not _last or _last[0][1] != equal or any(a is not b for a, b in zip(_last[0][0], same, strict=True)):
+        _last[:] = [(same, equal, Loading(view))]
+    return _last[0][2]
 
 
 def wheel_tags(dist: Distribution) -> tuple[str, ...]:

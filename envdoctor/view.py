@@ -147,9 +147,9 @@ class View:
     @cached_property
     def loading(self) -> Loading:
         """Native files of the active site folders: which an import reaches, and whether they fit the interpreter."""
-        from envdoctor.natives import Loading
+        from envdoctor.natives import loading
 
-        return Loading(self)
+        return loading(self)
 
     @cached_property
     def loads(self) -> Loads:

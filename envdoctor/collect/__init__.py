@@ -220,6 +220,8 @@ def _for_loader(snapshot: Snapshot) -> Snapshot:
     """As much of `snapshot` as decides what the loader finds: a new day or another PATH changes nothing about it."""
     import msgspec
 
+    from envdoctor.loader import VARIABLES
+
     shell = snapshot.shell
     return msgspec.structs.replace(
         snapshot,
@@ -227,7 +229,7 @@ def _for_loader(snapshot: Snapshot) -> Snapshot:
         project=None,
         shell=Shell(
             path=shell.path if snapshot.target.system == "windows" else (),
-            variables={name: value for name, value in shell.variables.items() if name.startswith(("LD_", "DYLD_", "GLIBC_"))},
+            variables={name: value for name, value in shell.variables.items() if name.startswith(VARIABLES)},
             library_folders=shell.library_folders,
             overrides=shell.overrides,
         ),

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loaded", "Loads", "Missing", "Root", "RootKind", "VersionProblem", "load"]
 
+VARIABLES = ("LD_", "DYLD_", "GLIBC_")
+"""Beginnings of the names of all variables that a loader heeds."""
 _last: list[tuple[tuple[object, ...], tuple[object, ...], Loads]] = []
 
 
@@ -31,12 +33,20 @@ def load(view: View) -> Loads:
         snapshot.sites,
         snapshot.dll_folders,
         snapshot.shell.library_folders,
-        snapshot.shell.variables,
         snapshot.interpreter.binary,
         snapshot.target,
         machine.libraries,
     )
-    equal = (machine is snapshot.machine, machine.libc, machine.libcs, machine.machine, machine.cpu.level, machine.system)
+    variables = sorted(item for item in snapshot.shell.variables.items() if item[0].startswith(VARIABLES))
+    equal = (
+        variables,
+        machine is snapshot.machine,
+        machine.libc,
+        machine.libcs,
+        machine.machine,
+        machine.cpu.level,
+        machine.system,
+    )
     if _last and _last[0][1] == equal and all(a is b for a, b in zip(_last[0][0], same, strict=True)):
         return _last[0][2]
     found = _load(view)
