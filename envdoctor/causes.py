@@ -78,6 +78,11 @@ def python_itself(_cause: Finding, effect: Finding) -> bool:
     return "python" in _packages(effect) and any(name.startswith("python") for name in files)
 
 
+def of_environment(cause: Finding, _effect: Finding) -> bool:
+    """The cause is mainly about the environment, not about a variable of the shell."""
+    return bool(cause.subjects) and cause.subjects[0].kind == "environment"
+
+
 def always(_cause: Finding, _effect: Finding) -> bool:
     """The cause is about the whole environment."""
     return True
@@ -110,6 +115,8 @@ LINKS: tuple[Link, ...] = (
     Link("LIB006", ("PKG007",), same_file),
     Link("LIB006", ("LIB001", "LIB008"), names_file),
     Link("LIB006", ("LIB002", "LIB003"), same_distribution),
+    Link("ARC006", ("ARC001", "INT002"), of_environment),
+    Link("ARC007", ("ARC002",), shares_one),
     Link("ARC002", ("LIB001", "LIB008"), shares_one),
     Link("ARC003", ("LIB001", "LIB002"), shares_one),
     Link("ARC008", ("LIB002",), shares_one),
@@ -140,7 +147,7 @@ LINKS: tuple[Link, ...] = (
     Link("LIB006", ("CND002",), same_file),
     Link("PKG006", ("PTH008",), shares_one),
 )
-_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself])
+_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself, of_environment])
 """Relations that do not go by distributions or packages."""
 _PACKAGE = "conda:{}"
 """Key of a conda package, among the names of distributions."""

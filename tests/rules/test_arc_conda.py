@@ -147,6 +147,13 @@ def test_the_variable_that_agrees_with_an_emulated_environment(facts: Snapshot) 
     assert finding.fixes[0].title == "unset CONDA_SUBDIR"
 
 
+def test_it_explains_an_emulated_interpreter(facts: Snapshot) -> None:
+    seen = made_for(facts, "osx-64", APPLE)
+    seen = msgspec.structs.replace(seen, interpreter=msgspec.structs.replace(seen.interpreter, machine="x86_64", binary=None))
+    found = list(report_of(seen, "ARC001", "ARC006").findings)
+    assert only(found, "ARC001").caused_by == only(found, "ARC006").fingerprint
+
+
 def test_platform_names() -> None:
     for machine, system, name in (
         ("i686", "linux", "linux-32"),
@@ -237,7 +244,7 @@ def test_modules_for_two_architectures(tmp_path: Path, built: dict[str, bytes]) 
     finding = only(found, "ARC007")
     assert finding.message == f"the environment mixes Linux {own()} (2 distributions) with Linux {other()} (2 distributions)"
     assert [s.name for s in finding.subjects[:2]] == ["delta", "gamma"]
-    assert codes(found).count("ARC002") == 2
+    assert [f.caused_by for f in found if f.code == "ARC002"] == [finding.fingerprint] * 2
 
 
 def test_all_for_another_architecture(tmp_path: Path, built: dict[str, bytes]) -> None:
