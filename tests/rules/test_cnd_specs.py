@@ -141,6 +141,15 @@ def test_many_need_it(env: CondaPrefix) -> None:
     assert "gone>=0,>=1,>=2,>=3,>=4,>=5,>=6" in finding.fixes[0].commands[0]
 
 
+def test_nearly_all_records_are_gone(env: CondaPrefix) -> None:
+    """One finding, not one for each."""
+    env.add("top", depends=[f"gone{number} >=1" for number in range(30)])
+    finding = only(diagnose(env.prefix, *CODES), "CND003")
+    assert finding.message == "30 packages that others depend on have no record: gone0, gone1, gone10 and others"
+    assert finding.subjects[0].kind == "environment"
+    assert "gone29>=1" in finding.fixes[0].commands[0]
+
+
 def test_pip_brought_it(env: CondaPrefix) -> None:
     """It works, by luck."""
     env.add("wants", depends=["beta >=1"])

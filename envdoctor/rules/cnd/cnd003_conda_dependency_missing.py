@@ -41,9 +41,17 @@ RULE = Rule(
 )
 
 
+MANY = 25
+"""Missing packages above which they are one finding: records were lost, not packages."""
+
+
 def check(view: View) -> Iterator[Finding]:
-    """One finding for each package that is asked for and has no record."""
-    for name, edges in view.conda.missing.items():
+    """One finding for each package that is asked for and has no record, or one for all of very many."""
+    missing = view.conda.missing
+    if len(missing) > MANY:
+        yield _all(view, missing)
+        return
+    for name, edges in missing.items():
         asking = askers(edges)
         first = edges[0]
         others = f" and {len(asking) - 1} more" if len(asking) > 1 else ""
@@ -81,6 +89,27 @@ def check(view: View) -> Iterator[Finding]:
             severity="warning" if instead is not None else "error",
             confidence="likely" if instead is not None else "certain",
         )
+
+
+def _all(view: View, missing: dict[str, tuple[Edge, ...]]) -> Finding:
+    names = list(missing)
+    lines = [f"{edges[0].package.record}: depends on {shortened(edges[0].spec)}" for edges in missing.values()]
+    return RULE.finding(
+        f"{len(names)} packages that others depend on have no record: {', '.join(names[:3])} and others",
+        [view.environment_subject(), *(Subject("conda-package", name) for name in names[:50])],
+        evidence=[*lines[:5], f"and {len(lines) - 5} more", f"conda-meta: {len(view.conda.packages)} records"],
+        fixes=[
+            view.remedy.fix(
+                f"install the {len(names)} packages, which writes their records anew",
+                view.remedy.conda_install(*(_wanted(edges, name) for name, edges in missing.items())),
+                RULE.code,
+                "CND004",
+                safety="unsafe",
+            ),
+            view.remedy.recreate("or make the environment again"),
+        ],
+        key="environment",
+    )
 
 
 def _wanted(edges: tuple[Edge, ...], name: str) -> str:
