@@ -43,9 +43,21 @@ _CONDA_ROOTS = (
     "micromamba",
     ".local/share/mamba",
     "conda",
+    "miniforge",
+    "miniconda",
+    "anaconda",
     "opt/miniconda3",
+    "opt/anaconda3",
 )
-_CONDA_ROOTS_SHARED = ("/opt/conda", "/opt/miniforge3", "/opt/miniconda3", "/opt/anaconda3", "/opt/mambaforge")
+_CONDA_ROOTS_SHARED = (
+    "/opt/conda",
+    "/opt/miniforge3",
+    "/opt/miniconda3",
+    "/opt/anaconda3",
+    "/opt/mambaforge",
+    "/opt/homebrew/Caskroom/miniforge/base",
+    "/opt/homebrew/Caskroom/miniconda/base",
+)
 
 
 class TargetError(Exception):
@@ -455,13 +467,24 @@ class _Finder:
         folders: list[str] = []
         for variable in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
             folders += [self.absolute(part) for part in (self.environ.get(variable) or "").split(os.pathsep) if part]
-        if self.home:
-            folders += [self.absolute(part) for part in _envs_dirs(f"{self.home}/.condarc")]
+        folders += self._configured()
         folders += [f"{root}/envs" for root in self._conda_roots()]
         if self.home:
-            folders.append(f"{self.home}/.conda/envs")
+            folders += [f"{self.home}/.conda/envs", f"{self.home}/.pixi/envs"]
         folders += [f"{folder.rstrip('/')}/.pixi/envs" for folder in project_folders(self.project)]
         return [folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)]
+
+    def _configured(self) -> list[str]:
+        """``envs_dirs`` of every .condarc and .mambarc that counts for one of the root prefixes, and of ``CONDA_ENVS_DIRS``."""
+        from envdoctor.collect import condarc
+
+        places = condarc.places(self.environ, self.home, None, None)
+        for root in self._conda_roots():
+            if os.path.isdir(f"{root}/conda-meta"):
+                places = [*condarc.places({}, None, root, None), *places]
+        found = condarc.values(condarc.read(dict.fromkeys(places), self.environ).settings, "envs_dirs", mamba=True)
+        full = (condarc.expanded(part, self.environ, self.home) for part in found)
+        return [self.absolute(part) for part in full if "$" not in part and "\0" not in part]
 
     def _registered(self) -> list[str]:
         """Prefixes in ``~/.conda/environments.txt``."""
@@ -637,7 +660,8 @@ def _is_conda(prefix: str) -> bool:
 
 
 def _is_conda_base(prefix: str, inside: set[str]) -> bool:
-    if "condabin" in inside:
+    """A root prefix: of conda or mamba, or what micromamba keeps its environments and its package cache in."""
+    if "condabin" in inside or {"pkgs", "envs"} <= inside:
         return True
     if not inside & {"pkgs", "envs"}:
         return False
@@ -848,26 +872,6 @@ def _upward(folder: str) -> Iterator[str]:
         if parent == folder:
             return
         folder = parent
-
-
-def _envs_dirs(condarc: str) -> list[str]:
-    """The list ``envs_dirs`` of a .condarc, read without a YAML parser: block items, or one flow list."""
-    try:
-        lines = files.read_text(condarc, 1 << 18).splitlines()
-    except files.Unreadable:
-        return []
-    found: list[str] = []
-    inside = False
-    for line in lines:
-        if re.match(r"(?:envs_dirs|envs_path)\s*:", line):
-            inside = True
-            flow = line.partition(":")[2].partition("#")[0].strip()
-            found += [part.strip(" '\"") for part in flow.strip("[]").split(",") if part.strip()]
-        elif inside and (item := re.match(r"\s*-\s+(.+?)\s*(?:#.*)?$", line)):
-            found.append(item[1].strip("'\""))
-        elif line.strip() and not line.startswith((" ", "#", "-")):
-            inside = False
-    return [part for part in found if part]
 
 
 def _denied(path: str) -> TargetError:

@@ -6,7 +6,7 @@ project can break them, and an upgrade of the system can break the project. Two 
 
 ## How it is found
 The target is an installation that is marked as managed by others (`EXTERNALLY-MANAGED`, PEP 668), an operating system's
-`/usr`, or a conda base environment, and pip or uv have installed distributions into it. What the system's own package
+`/usr`, or the base environment of conda or mamba, and pip or uv have installed distributions into it. What the system's own package
 manager or conda installed does not count, nor do pip, setuptools and wheel.
 
 ## Look-alikes that are fine
@@ -34,7 +34,7 @@ RULE = Rule(
     "INT007",
     "system-interpreter-in-use",
     "warning",
-    reads=("target", "interpreter", "distributions", "machine", "sites"),
+    reads=("target", "interpreter", "distributions", "conda_packages", "machine", "sites"),
 )
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipx", "envdoctor"})
@@ -46,7 +46,9 @@ def check(view: View) -> Iterator[Finding]:
     target, interpreter = snapshot.target, snapshot.interpreter
     managed = interpreter.externally_managed
     system = target.kind == "system" and (managed is not None or interpreter.base_prefix == "/usr")
-    if not (system or target.base):
+    # micromamba is no package of its root prefix, and does not run in it
+    base = target.base and any(package.name in ("conda", "mamba") for package in snapshot.conda_packages)
+    if not (system or base):
         return
     if target.sysroot is not None:
         raise Skip("a mounted root may be the image of a container, which is made for one program")
