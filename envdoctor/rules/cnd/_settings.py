@@ -20,9 +20,10 @@ DATA = frozenset(("ca-certificates", "tzdata", "_libgcc_mutex", "_openmp_mutex",
 
 
 class Dead(NamedTuple):
-    """A channel that does not serve packages any more."""
+    """A channel that does not serve new packages any more."""
 
     why: str
+    """A verb and the reason."""
     instead: str | None
 
 
@@ -70,19 +71,21 @@ def compiled(package: CondaPackage) -> bool:
     return package.subdir != "noarch" and package.noarch is None and package.name not in DATA
 
 
-def dead(setting: CondaSetting, channel: str) -> Dead | None:
-    """Why a channel gives nothing any more."""
+def dead(facts: CondaInstallers, setting: CondaSetting, channel: str) -> Dead | None:
+    """Why nobody should ask a channel any more. A bare name is not judged where settings say what it stands for."""
     host, path = parts(channel)
     if channel in setting.missing:
-        return Dead("its folder is not there", None)
+        return Dead("is not there: its folder is gone", None)
     if host in ("conda.binstar.org", "binstar.org", "api.binstar.org"):
-        return Dead("binstar.org became anaconda.org in 2015", path.rpartition("/")[2])
+        return Dead("is not there any more: binstar.org became anaconda.org in 2015", path.rpartition("/")[2])
     if host == "repo.continuum.io":
-        return Dead("repo.continuum.io became repo.anaconda.com in 2018", f"https://repo.anaconda.com/{path}")
+        return Dead("is an address that was given up in 2018, for repo.anaconda.com", f"https://repo.anaconda.com/{path}")
+    if not host and any(s.name in ("channel_alias", "custom_channels", "custom_multichannels") for s in facts.settings):
+        return None
     if path == "intel" and host in ("", "conda.anaconda.org"):
-        return Dead("Intel left anaconda.org in 2024", "https://software.repos.intel.com/python/conda")
-    if path in ("pkgs/free", "free") and host in ("", "repo.anaconda.com"):
-        return Dead("it has had no new packages since 2018", "defaults")
+        return Dead("is not there any more: Intel left anaconda.org in 2024", "https://software.repos.intel.com/python/conda")
+    if path == "pkgs/free" and host in ("", "repo.anaconda.com"):
+        return Dead("gets no packages any more: it is no part of defaults since conda 4.7 (2019)", "defaults")
     return None
 
 
@@ -117,7 +120,10 @@ def key_of(view: View, setting: CondaSetting) -> str:
 def config(
     view: View, setting: CondaSetting, verb: Literal["remove", "remove-key", "set"], value: str = ""
 ) -> tuple[Command, ...]:
-    """The commands that change one setting where it stands; for a variable the shell's own."""
+    """The commands that change one setting where it stands; for a variable the shell's own. None for a value with a secret,
+    which is not known here."""
+    if "****" in value:
+        return ()
     if setting.variable:
         if view.snapshot.machine.system == "windows":
             return (("Remove-Item", f"Env:{setting.variable}"),)

@@ -11,14 +11,14 @@ files that CONDARC and MAMBARC name, are read in conda's order. It is an error w
 UTF-8, holds a key twice, or gives a setting a value of a wrong kind: these stop conda. It is a warning where
 
 - defaults and conda-forge are both among the channels and the priority is not strict,
-- a channel is given that serves nothing any more, or a local folder that is not there,
+- a channel is given that is not served or not filled any more, or a local folder that is not there,
 - one list names a channel twice,
 - `pip_interop_enabled` is on: the solver then removes what pip installed, and is no longer maintained for it,
 - `subdir` is another than that of the environment.
 
 ## Look-alikes that are fine
 - An empty file, one of comments only, keys that conda does not know.
-- The same channel in two files: lists are merged.
+- The same channel in two files: lists are merged. A bare name for which `channel_alias` or `custom_channels` gives an address.
 - YAML that this program does not read itself (anchors, tags, block texts): nothing is said of such a file.
 - `subdir: osx-64` in the environment's own file, with records of osx-64.
 - Environments of pixi, which has a configuration of its own.
@@ -60,7 +60,7 @@ def check(view: View) -> Iterator[Finding]:
         yield from _broken(view, file)
     for setting in facts.settings:
         yield from _wrong_kind(view, setting)
-        yield from _channels(view, setting)
+        yield from _channels(view, facts, setting)
     yield from _mixed(view, facts)
     yield from _interop(view, facts)
     yield from _subdir(view, facts)
@@ -123,7 +123,7 @@ def _wrong_kind(view: View, setting: CondaSetting) -> Iterator[Finding]:
     )
 
 
-def _channels(view: View, setting: CondaSetting) -> Iterator[Finding]:
+def _channels(view: View, facts: CondaInstallers, setting: CondaSetting) -> Iterator[Finding]:
     if setting.name not in ("channels", "default_channels") or setting.kind != "list":
         return
     lines = setting.lines or (setting.line,) * len(setting.values)
@@ -131,19 +131,18 @@ def _channels(view: View, setting: CondaSetting) -> Iterator[Finding]:
     for channel, line in zip(setting.values, lines, strict=False):
         where = place(view, setting, line)
         known = canonical(channel)
-        gone = dead(setting, channel)
+        gone = dead(facts, setting, channel)
         if gone is not None:
             instead = f", use {gone.instead}" if gone.instead else ""
             yield RULE.finding(
-                f"the channel {channel} gives no packages any more: {gone.why} ({where})",
+                f"the channel {channel} {gone.why} ({where})",
                 [setting_subject(view, setting)],
                 evidence=[f"{where}: {channel}"],
                 fixes=[
-                    view.remedy.fix(
+                    view.remedy.manual(
                         f"take {channel} out of {setting.name}{instead}",
-                        config(view, setting, "remove", channel),
                         RULE.code,
-                        safety="unsafe",
+                        commands=config(view, setting, "remove", channel),
                     )
                 ],
                 severity="warning",

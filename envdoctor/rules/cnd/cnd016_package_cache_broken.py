@@ -57,7 +57,7 @@ def check(view: View) -> Iterator[Finding]:
         if cache.broken or cache.spoiled:
             yield _damaged(view, cache)
     usable = [cache for cache in facts.caches if cache.configured]
-    if usable and all(cache.writable is False for cache in usable):
+    if any(cache.exists for cache in usable) and all(cache.writable is False for cache in usable):
         paths = ", ".join(cache.path for cache in usable)
         yield RULE.finding(
             f"no package cache can be written, so nothing can be installed: {paths}",
