@@ -140,6 +140,7 @@ LINKS: tuple[Link, ...] = (
         "CND005", ("PKG001", "PKG002", "PKG004", "PKG006", "PKG007", "PKG008", "PKG011", "PKG012", "PKG013", "PKG014"), lies_over
     ),
     Link("CND005", ("ARC003", "ARC004", "LIB001", "LIB002", "LIB003", "LIB004", "LIB008"), lies_over),
+    Link("CND015", ("INT007",), always),
     Link("CND003", ("PKG001", "PKG002"), of_package),
     Link("CND004", ("PKG001", "PKG002"), of_package),
     Link("CND001", ("LIB001", "LIB008", "LIB009", "INT002", "INT009"), lacks_library),

@@ -508,6 +508,10 @@ def test_cnd015_by_pip(tmp_path: Path, home: Path) -> None:
     finding = only(diagnose(env.prefix, "CND015", environ=shell(home)), "CND015")
     assert named(finding, "distribution") == ["flask"]
     snapshot = snapshot_of(env.prefix, environ=shell(home))
+    bare = msgspec.structs.replace(snapshot, machine=msgspec.structs.replace(snapshot.machine, container=None))
+    follows = only(judged(bare, "CND015", "INT007"), "INT007")
+    assert follows.caused_by == finding.fingerprint
+    snapshot = snapshot_of(env.prefix, environ=shell(home))
     machine = msgspec.structs.replace(snapshot.machine, container="docker")
     inside = msgspec.structs.replace(snapshot.target, prefix="/opt/conda")
     assert judged(msgspec.structs.replace(snapshot, machine=machine, target=inside), "CND015") == []

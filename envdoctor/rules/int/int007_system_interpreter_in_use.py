@@ -12,7 +12,7 @@ manager or conda installed does not count, nor do pip, setuptools and wheel.
 ## Look-alikes that are fine
 A container, whose image was made for one program (`/usr`, `/usr/local` and `/opt` of it, not a home or mounted folder);
 an interpreter of pyenv, asdf or python.org, which belongs to its user; a virtual environment on top of a system interpreter;
-a user site.
+a user site; micromamba's root prefix.
 
 ## How to fix
 Make an environment for the project, install its packages there, and remove them from here.
@@ -34,7 +34,7 @@ RULE = Rule(
     "INT007",
     "system-interpreter-in-use",
     "warning",
-    reads=("target", "interpreter", "distributions", "conda_packages", "machine", "sites"),
+    reads=("target", "interpreter", "distributions", "conda_meta", "conda_packages", "machine", "sites"),
 )
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipx", "envdoctor"})
@@ -46,8 +46,10 @@ def check(view: View) -> Iterator[Finding]:
     target, interpreter = snapshot.target, snapshot.interpreter
     managed = interpreter.externally_managed
     system = target.kind == "system" and (managed is not None or interpreter.base_prefix == "/usr")
+    meta = snapshot.conda_meta
     # micromamba is no package of its root prefix, and does not run in it
-    base = target.base and any(package.name in ("conda", "mamba") for package in snapshot.conda_packages)
+    runs_there = meta is None or meta.writer != "micromamba" or any(p.name in ("conda", "mamba") for p in snapshot.conda_packages)
+    base = target.base and runs_there
     if not (system or base):
         return
     if target.sysroot is not None:
