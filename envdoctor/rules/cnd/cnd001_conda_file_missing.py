@@ -55,10 +55,10 @@ def check(view: View) -> Iterator[Finding]:
         else:
             spare.append((package, list(package.missing)))
     if len(severe) > CROWD:
-        yield _many(view, severe)
-    else:
-        for one in severe:
-            yield _one(view, one, "error")
+        yield _many(view, sorted(severe + spare, key=lambda lacking: lacking[0].record))
+        return
+    for one in severe:
+        yield _one(view, one, "error")
     if len(spare) >= SLIMMED:
         yield _slimmed(view, spare)
     else:
