@@ -735,7 +735,8 @@ class CondaCache(Fact, frozen=True, kw_only=True):
     """``numpy-2.2.6-py311_0: info/index.json is empty``, at most 20."""
     broken_count: int = 0
     spoiled: tuple[str, ...] = ()
-    """Altered files of the prefix that are one with the cache's copy (hard links): ``numpy-2.2.6-py311_0: lib/x.so``; at most 20."""
+    """Altered files of the prefix that are one with the cache's copy (hard links): ``numpy-2.2.6-py311_0: lib/x.so``; at most
+    20."""
 
 
 class CondaRegistry(Fact, frozen=True, kw_only=True):

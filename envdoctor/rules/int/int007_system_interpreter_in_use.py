@@ -6,8 +6,8 @@ project can break them, and an upgrade of the system can break the project. Two 
 
 ## How it is found
 The target is an installation that is marked as managed by others (`EXTERNALLY-MANAGED`, PEP 668), an operating system's
-`/usr`, or the base environment of conda or mamba, and pip or uv have installed distributions into it. What the system's own package
-manager or conda installed does not count, nor do pip, setuptools and wheel.
+`/usr`, or the base environment of conda or mamba, and pip or uv have installed distributions into it. What the system's own
+package manager or conda installed does not count, nor do pip, setuptools and wheel.
 
 ## Look-alikes that are fine
 A container, whose image was made for one program (`/usr`, `/usr/local` and `/opt` of it, not a home or mounted folder);
