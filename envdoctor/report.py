@@ -74,6 +74,29 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def covered(self) -> str | None:
+        """What ``--deep`` has hashed, and what it cannot judge; None without ``--deep``."""
+        if not self.snapshot.deep:
+            return None
+        parts = []
+        meta = self.snapshot.conda_meta
+        if meta is not None and meta.coverage.paths:
+            done = meta.coverage
+            left = {
+                "compiled modules": done.compiled,
+                "links": done.links,
+                "without a hash": done.no_hash,
+                "unreadable": done.unreadable,
+            }
+            rest = ", ".join(f"{number:,} {words}" for words, number in left.items() if number)
+            size = f" ({done.bytes_hashed / 1e6:,.0f} MB)"
+            parts.append(f"{done.hashed:,} of {done.paths:,} paths of conda's records{size}" + (f", not {rest}" if rest else ""))
+        hashed = [dist.record for dist in self.snapshot.distributions if dist.record is not None and dist.record.hashed]
+        if hashed:
+            parts.append(f"what {len(hashed):,} RECORD file{'s' if len(hashed) > 1 else ''} list with a hash")
+        return "; ".join(parts) or "nothing, as no record has a hash"
+
+    @property
     def gaps(self) -> tuple[Gap, ...]:
         """What could not be read."""
         return self.snapshot.gaps

@@ -370,6 +370,8 @@ class _Writer:
         made = join([plain, text], self.look.width)
         lines = [self.counts() + made[0][len(plain) :], *made[1:]]
         lines += self.set_aside()
+        if self.full.covered:
+            lines += wrap(f"hashed: {self.full.covered}", self.look.width, rest="  ")
         unchecked = self.unchecked()
         if unchecked:
             first, *rest = wrap("not checked: " + "; ".join(unchecked), self.look.width, rest="  ")

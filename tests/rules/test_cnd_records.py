@@ -639,3 +639,100 @@ def test_large_prefix(tmp_path: Path) -> None:
     start = time.process_time()
     judge(seen, Selection.of(select=list(CODES)))
     assert time.process_time() - start < 0.5
+
+
+# ------------------------------------------------------------------------------------------------------------- who mends it
+
+
+def test_numpy_of_pip(tmp_path: Path) -> None:
+    """Native modules and scripts of the old version go with it: a warning, and it imports."""
+    env = conda_prefix(tmp_path, "micromamba", extra=("numpy",))
+    env.pip("install", "-q", "--no-deps", "--force-reinstall", "numpy==2.3.1" if env.minor > "3.10" else "numpy==1.26.4")
+    assert env.imports("numpy")
+    report = whole(env.prefix)
+    assert errors(list(report.findings)) == []
+    found = only(list(report.findings), "CND005")
+    assert all(f.caused_by == found.fingerprint for f in report.findings if f.severity == "warning" and f is not found)
+
+
+@pytest.mark.parametrize(
+    ("writer", "at_hand", "variables", "wanted"),
+    [
+        ("conda", (), {}, "conda"),
+        ("conda", ("micromamba",), {}, "micromamba"),
+        ("conda", ("conda", "mamba"), {}, "conda"),
+        ("conda", (), {"MAMBA_EXE": "/x/bin/micromamba"}, "micromamba"),
+        ("micromamba", (), {}, "micromamba"),
+        ("micromamba", ("conda", "mamba"), {}, "mamba"),
+        ("micromamba", ("conda",), {}, "conda"),
+        ("rattler", ("mamba",), {}, "mamba"),
+        ("pixi", ("conda",), {}, "pixi"),
+    ],
+)
+def test_tool(writer: str, at_hand: tuple[str, ...], variables: dict[str, str], wanted: str, tmp_path: Path) -> None:
+    """By the traces in the prefix, and what is at hand."""
+    import msgspec
+
+    from envdoctor.view import View
+
+    seen = snapshot_of(conda_prefix(tmp_path, writer).prefix)
+    shell = msgspec.structs.replace(seen.shell, tools={tool: f"/usr/bin/{tool}" for tool in at_hand}, variables=variables)
+    assert View(msgspec.structs.replace(seen, shell=shell)).remedy.conda_tool() == wanted
+
+
+def test_mamba_by_the_history(tmp_path: Path) -> None:
+    """mamba 1.x writes through conda."""
+    env = conda_prefix(tmp_path)
+    history = env.meta / "history"
+    history.write_text(history.read_text().replace("/bin/conda ", "/bin/mamba "))
+    (env.prefix / f"lib/python{env.minor}/site-packages/click/core.py").unlink()
+    found = only(diagnose(env.prefix, "CND001"), "CND001")
+    assert found.fixes[0].commands[0][0] == "mamba"
+
+
+@pytest.mark.parametrize(
+    ("channel", "wanted"),
+    [
+        ("https://conda.anaconda.org/bioconda", "bioconda"),
+        ("https://repo.anaconda.com/pkgs/main", "defaults"),
+        ("https://channels.example/get/team", "https://channels.example/get/team"),
+        ("file:///srv/channel", "file:///srv/channel"),
+    ],
+)
+def test_channel_of_the_fix(channel: str, wanted: str, tmp_path: Path) -> None:
+    """The package comes again from where it came."""
+    env = conda_prefix(tmp_path)
+    env.add("tool", channel_url=channel, files={"bin/tool": "x"})
+    (env.prefix / "bin/tool").unlink()
+    found = only(diagnose(env.prefix, "CND001"), "CND001")
+    assert found.fixes[0].commands[0][-3:] == ("-c", wanted, "tool=1.0=h0_0")
+
+
+def test_library_of_conda_forge(tmp_path: Path) -> None:
+    """LIB001 in a conda prefix is mended by conda-forge's package, by the tool that owns the prefix."""
+    from envdoctor.view import View
+
+    seen = snapshot_of(conda_prefix(tmp_path, "micromamba").prefix)
+    fixes = View(seen).remedy.system_library("libGL.so.1", "LIB001")
+    assert fixes[0].commands == (("micromamba", "install", "-p", seen.target.prefix, "-c", "conda-forge", "libgl"),)
+    pixi = conda_prefix(tmp_path, "pixi", name="project")
+    fixes = View(snapshot_of(pixi.prefix)).remedy.system_library("libGL.so.1", "LIB001")
+    manifest = str(tmp_path / "project" / "pixi.toml")
+    assert fixes[0].commands == (("pixi", "add", "--manifest-path", manifest, "libgl"),)
+
+
+def test_deep_says_what_it_covered(tmp_path: Path) -> None:
+    """And shows progress while it works."""
+    from envdoctor.diagnose import Request, judge, observe
+    from envdoctor.formats import terminal
+
+    env = conda_prefix(tmp_path)
+    said: list[str] = []
+    shell = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
+    seen = observe(Request(target=str(env.prefix), environ=shell, cwd="/", deep=True, progress=said.append)).snapshot
+    assert seen.conda_meta is not None
+    done = seen.conda_meta.coverage
+    assert all(word.startswith("hashing files: ") for word in said)
+    text = " ".join(terminal.render(judge(seen)).split())
+    assert f"hashed: {done.hashed:,} of {done.paths:,} paths of conda's records" in text and "compiled modules" in text
+    assert "hashed: " not in terminal.render(judge(snapshot_of(env.prefix)))

@@ -61,6 +61,11 @@ def by_weight(view: View, path: CondaPath) -> tuple[int, str]:
     return (0 if kind == "native" or program else 1 if kind == "code" else 2), path.path
 
 
+def of_pip(path: str) -> bool:
+    """pip may have put it there or taken it away: it lies in a site folder, or where RECORDs name scripts and data."""
+    return in_site(path) is not None or path.startswith(("bin/", "Scripts/", "share/", "etc/", "include/", "man/"))
+
+
 def overlaid(view: View) -> dict[str, str]:
     """Labels (``name=version=build``) of packages whose distribution pip or uv replaced, with what replaced it."""
     meta = view.snapshot.conda_meta

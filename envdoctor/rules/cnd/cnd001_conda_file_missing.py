@@ -29,7 +29,7 @@ from functools import partial
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Finding, Severity
 from envdoctor.rules.base import Rule
-from envdoctor.rules.cnd._paths import CROWD, SLIMMED, by_folder, by_weight, in_site, key, needed, overlaid, shown, subjects
+from envdoctor.rules.cnd._paths import CROWD, SLIMMED, by_folder, by_weight, key, needed, of_pip, overlaid, shown, subjects
 from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
@@ -48,7 +48,7 @@ def check(view: View) -> Iterator[Finding]:
             continue
         wanted = [path for path in package.missing if needed(view, path.path)]
         wanted.sort(key=partial(by_weight, view))
-        if key(package) in replaced and all(in_site(path.path) is not None for path in wanted):
+        if key(package) in replaced and all(of_pip(path.path) for path in wanted):
             yield _one(view, (package, wanted or list(package.missing)), "warning", f"{replaced[key(package)]} is in its place")
         elif wanted:
             severe.append((package, wanted))

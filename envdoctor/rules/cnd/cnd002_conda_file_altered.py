@@ -32,7 +32,7 @@ from functools import partial
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Command, Finding, Fix, Severity
 from envdoctor.rules.base import Rule
-from envdoctor.rules.cnd._paths import CROWD, by_folder, by_weight, in_site, key, overlaid, shown, subjects
+from envdoctor.rules.cnd._paths import CROWD, by_folder, by_weight, key, of_pip, overlaid, shown, subjects
 from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
@@ -64,7 +64,7 @@ def check(view: View) -> Iterator[Finding]:
         if not paths:
             continue
         paths.sort(key=partial(by_weight, view))
-        if key(package) in replaced and all(in_site(path.path) is not None for path in paths):
+        if key(package) in replaced and all(of_pip(path.path) for path in paths):
             yield _one(view, package, paths, f"{replaced[key(package)]} is in its place")
         else:
             found.append((package, paths))
