@@ -640,3 +640,18 @@ def test_few_system_calls(tmp_path: Path) -> None:
     first = next(i for i, line in enumerate(lines) if str(path) in line)
     last = next(i for i, line in enumerate(lines) if i > first and line.startswith("close("))
     assert last - first + 1 <= 8
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc")
+def test_many_names_are_looked_up_in_a_library_with_more_symbols_than_are_read_whole(tmp_path: Path) -> None:
+    source = tmp_path / "many.s"
+    lines = [".data"]
+    for number in range(270_000):
+        lines += [f".globl s{number}", f"s{number}:"]
+    source.write_text("\n".join(lines) + '\n.byte 1\n.section .note.GNU-stack,"",@progbits\n')
+    path = tmp_path / "libmany.so"
+    subprocess.run(["gcc", "-shared", "-nostdlib", "-o", str(path), str(source)], check=True)
+    wanted = [b"s%d" % number for number in range(0, 270_000, 1000)]
+    with native.open_elf(str(path)) as elf:
+        assert elf is not None
+        assert elf.defines([*wanted, b"other"]) == set(wanted)

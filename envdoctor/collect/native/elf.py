@@ -579,12 +579,13 @@ class Elf(Window):
         bucket_at = base + 16 + blooms * (bits // 8)
         chain_at = bucket_at + 4 * count
         names = list(names)
-        if len(names) <= _FEW:
+        total = 0 if len(names) <= _FEW or count > _MAX_SYMBOLS else self._count()[1]
+        if not 0 < total < _MAX_SYMBOLS:  # few names, or a table too large to be read whole: libtensorflow_cc has 640,000 symbols
             return self._few_by_gnu_hash(names, base + 16, blooms, shift & 31, bucket_at, chain_at, count, first)
-        buckets = self._array("I", bucket_at, min(count, _MAX_SYMBOLS))
+        buckets = self._array("I", bucket_at, count)
         if len(buckets) < count:
             return []
-        chains = self._array("I", chain_at, max(0, self._count()[1] - first))
+        chains = self._array("I", chain_at, max(0, total - first))
         size = len(chains)
         found: list[tuple[int, bytes]] = []
         for name in names:
