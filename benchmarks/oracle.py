@@ -47,8 +47,8 @@ _DLOPEN = re.compile(
     r"|[Ee]rror loading shared library|[Ee]rror relocating|symbol not found"
 )
 _NUMPY = re.compile(
-    r"numpy\.core\.multiarray failed to import|numpy\._core\.multiarray failed to import|dtype size changed|ufunc size changed"
-    r"|compiled (against|using) (ABI|API|NumPy)|binary incompatibility"
+    r"numpy\.core\.multiarray failed to import|numpy\._core\.multiarray failed to import|numpy\.\w+ size changed"
+    r"|compiled (against|using) (ABI|API|NumPy)"
 )
 _BY_CTYPES = re.compile(
     r"cannot load library|[Ll]ibrary not found|[Uu]nable to find (?:lib\w|.{0,40} library)|not find .{0,40}(?:library|\.so)"
