@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,38 @@ def test_an_activated_base(tmp_path: Path, home: Path) -> None:
     assert chosen.conda_installers is not None
     assert [(r.product, r.owner, r.conda) for r in chosen.conda_installers.roots] == [("miniforge", True, "25.1.0")]
     assert errors(diagnose(env.prefix, environ=environ)) == []
+
+
+def test_the_root_of_micromamba_may_be_used(tmp_path: Path, home: Path) -> None:
+    env = conda_prefix(tmp_path, "micromamba", name="micromamba", packages=("click",))
+    for folder in ("envs", "pkgs"):
+        (env.prefix / folder).mkdir()
+    env.dist("flask", "3.0.0")
+    environ = activated(env, home, MAMBA_ROOT_PREFIX=str(env.prefix))
+    chosen = observe(Request(environ=environ, cwd=str(home))).snapshot
+    assert (chosen.target.base, chosen.target.name) == (True, "base")
+    assert diagnose(env.prefix, "INT007", "CND011", "CND015", environ=environ) == []
+
+
+def test_what_is_kept_of_an_earlier_run_heeds_settings_and_shells(tmp_path: Path, home: Path) -> None:
+    env = conda_prefix(tmp_path, packages=("click",))
+    environ = activated(env, home, XDG_CACHE_HOME=str(tmp_path / "cache"))
+
+    def seen() -> tuple[tuple[str, ...], int]:
+        facts = observe(Request(environ=environ, cwd=str(home), use_cache=True)).snapshot.conda_installers
+        assert facts is not None
+        return facts.channels, len(facts.blocks)
+
+    assert seen() == ((), 0)
+    # what has just been made is read anew anyway
+    old = time.time() - 3600
+    for folder in (home, *tmp_path.rglob("*")):
+        os.utime(folder, (old, old), follow_symlinks=False)
+    time.sleep(2.1)
+    assert seen() == seen() == ((), 0)
+    (home / ".condarc").write_text("channels: [a]\n")
+    assert seen() == (("a",), 0)
+    (home / ".bashrc").write_text(
+        f"# >>> conda initialize >>>\neval \"$('{env.prefix}/bin/conda' hook)\"\n# <<< conda initialize <<<\n"
+    )
+    assert seen() == (("a",), 1)

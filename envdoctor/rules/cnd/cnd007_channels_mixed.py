@@ -33,7 +33,7 @@ from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.rules.cnd._settings import compiled, family, subject
+from envdoctor.rules.cnd._settings import DATA, compiled, family, subject
 from envdoctor.snapshot import CondaPackage
 from envdoctor.view import View
 
@@ -59,7 +59,7 @@ def check(view: View) -> Iterator[Finding]:
     odd = sorted((solid if serious else sides)[few], key=lambda p: (p.name, p.version))
     names = ", ".join(p.name for p in odd[:5]) + (" and others" if len(odd) > 5 else "")
     count = "1 package" if len(odd) == 1 else f"{len(odd)} packages"
-    word = "compiled " if serious else ""
+    word = "compiled ones " if serious else ""
     yield RULE.finding(
         f"{count} of {few} among {len((solid if serious else sides)[many])} {word}of {many}: {names}",
         [*(subject(p) for p in odd[:50]), view.environment_subject()],
@@ -76,8 +76,6 @@ def check(view: View) -> Iterator[Finding]:
 
 def _more(package: CondaPackage) -> bool:
     """It is not just data."""
-    from envdoctor.rules.cnd._settings import DATA
-
     return package.name not in DATA
 
 

@@ -193,7 +193,7 @@ def _mixed(view: View, facts: CondaInstallers) -> Iterator[Finding]:
                 RULE.code,
                 safety="unsafe",
             ),
-            view.remedy.fix(f"or take {dropped} out", config(view, source, "remove", dropped), RULE.code, safety="unsafe"),
+            view.remedy.fix(f"take {dropped} out", config(view, source, "remove", dropped), RULE.code, safety="unsafe"),
         ],
         severity="warning",
         key="mixed",
