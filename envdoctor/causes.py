@@ -67,9 +67,15 @@ def lies_over(cause: Finding, effect: Finding) -> bool:
 
 
 def lacks_library(cause: Finding, effect: Finding) -> bool:
-    """A file of the cause is what the effect says is missing."""
+    """A file of the cause, or one that it is a link to by its name, is what the effect says is missing."""
     names = {name.rsplit("/", 1)[-1] for name in _files(cause)}
-    return any(name in effect.message for name in names if ".so" in name or name.endswith((".dylib", ".dll")))
+    words = {word for word in _WORDS.findall(effect.message) if ".so" in word or word.endswith((".dylib", ".dll"))}
+    return any(name == word or name.startswith(f"{word}.") for name in names for word in words)
+
+
+def of_stdlib(cause: Finding, _effect: Finding) -> bool:
+    """The cause is about extension modules of the standard library."""
+    return "python" in _packages(cause) and any("lib-dynload/" in name or name.startswith("DLLs/") for name in _files(cause))
 
 
 def python_itself(_cause: Finding, effect: Finding) -> bool:
@@ -86,6 +92,9 @@ def of_environment(cause: Finding, _effect: Finding) -> bool:
 def always(_cause: Finding, _effect: Finding) -> bool:
     """The cause is about the whole environment."""
     return True
+
+
+_WORDS = re.compile(r"[\w.+-]*\w")
 
 
 class Link(NamedTuple):
@@ -144,11 +153,13 @@ LINKS: tuple[Link, ...] = (
     Link("CND003", ("PKG001", "PKG002"), of_package),
     Link("CND004", ("PKG001", "PKG002"), of_package),
     Link("CND001", ("LIB001", "LIB008", "LIB009", "INT002", "INT009"), lacks_library),
+    Link("CND002", ("LIB001", "LIB008", "LIB009"), lacks_library),
+    Link("CND001", ("INT009",), of_stdlib),
     Link("CND001", ("PKG001", "PKG006", "PKG009", "PKG012", "PKG014", "LIB001", "LIB008", "PTH009"), shares_one),
     Link("LIB006", ("CND002",), same_file),
     Link("PKG006", ("PTH008",), shares_one),
 )
-_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself, of_environment])
+_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself, of_stdlib, of_environment])
 """Relations that do not go by distributions or packages."""
 _PACKAGE = "conda:{}"
 """Key of a conda package, among the names of distributions."""

@@ -641,6 +641,31 @@ def test_large_prefix(tmp_path: Path) -> None:
     assert time.process_time() - start < 0.5
 
 
+def test_emptied_library(tmp_path: Path) -> None:
+    """What cannot be loaded follows from the file that was altered, under its name and that of its link."""
+    env = conda_prefix(tmp_path, "micromamba")
+    for path in (env.prefix / "lib").glob("libsqlite3.so*"):
+        if not path.is_symlink():
+            path.write_bytes(b"")
+    report = whole(env.prefix)
+    found = only(list(report.findings), "CND002")
+    assert found.subjects[0].name == "libsqlite"
+    assert only(list(report.findings), "LIB009").caused_by == found.fingerprint
+    (step,) = plan.make(report.findings).steps
+    assert "--force-reinstall" in step.command
+
+
+def test_modules_of_the_standard_library_gone(tmp_path: Path) -> None:
+    """One cause, and one way to mend it."""
+    env = conda_prefix(tmp_path, "pixi")
+    shutil.rmtree(env.prefix / f"lib/python{env.minor}/lib-dynload")
+    report = whole(env.prefix)
+    found = only(list(report.findings), "CND001")
+    assert found.subjects[0].name == "python"
+    assert all(f.caused_by == found.fingerprint for f in report.findings if f.code == "INT009")
+    assert [step.command[:2] for step in plan.make(report.findings).steps] == [("pixi", "reinstall")]
+
+
 # ------------------------------------------------------------------------------------------------------------- who mends it
 
 

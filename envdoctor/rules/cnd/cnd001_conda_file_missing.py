@@ -82,7 +82,7 @@ def _one(view: View, lacking: Lacking, severity: Severity, note: str = "") -> Fi
         subjects(view, package, paths),
         evidence=[
             *(_line(path) for path in paths[:5]),
-            f"{package.record} lists {package.paths:,} paths, compiled modules aside; {package.missing_count:,} are gone",
+            f"{package.record}: {package.missing_count:,} of {package.paths:,} paths gone, compiled modules aside",
         ],
         fixes=[
             view.remedy.fix(

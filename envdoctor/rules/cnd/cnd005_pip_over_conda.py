@@ -144,7 +144,7 @@ class _Judge:
     def reasons(self, case: Case) -> list[str]:
         """What no longer holds, a line each, worst first; each makes an error."""
         if case.how == "removed":
-            return ["its record says that it is installed, and its modules are gone"]
+            return ["its modules are gone"]
         return [*self._depends(case), *self._requires(case), *self._mixture(case), *self._gone(case)]
 
     def _depends(self, case: Case) -> Iterator[str]:
@@ -231,7 +231,7 @@ class _Judge:
         return RULE.finding(
             self._message(case) + tail + more,
             self._subjects(case),
-            evidence=[*self._facts(case), *reasons[:6]],
+            evidence=[*self._facts(case), *(reasons[:6] if case.how != "removed" else ())],
             fixes=self._fixes(case),
             severity="error" if reasons else "warning",
             confidence="likely" if case.how == "removed" or (overlay is not None and case.how == "overlap") else "certain",
@@ -291,7 +291,7 @@ class _Judge:
                     "CND001",
                     verify=[remedy.pip_check()],
                 ),
-                remedy.manual(f"or remove {package.name} by conda, too", RULE.code, commands=remedy.conda_remove(package.name)),
+                remedy.manual(f"Or remove {package.name} by conda, too", RULE.code, commands=remedy.conda_remove(package.name)),
             ]
         by_pip = remedy.uninstall(msgspec.structs.replace(dist, conda=None, system_package=None))
         rest: tuple[Command, ...] = ()
@@ -312,7 +312,7 @@ class _Judge:
         if case.how == "replaced" and dist.version and package.name and dist.direct_url is None:
             fixes.append(
                 remedy.fix(
-                    f"or let conda install {dist.version}, if that is the one that is wanted",
+                    f"Or let conda install {dist.version}, if that is the one that is wanted",
                     (*by_pip, *rest, *remedy.conda_install(f"{package.name}={dist.version}")),
                     RULE.code,
                     safety="unsafe",

@@ -207,7 +207,7 @@ def _crowd(view: View, without: dict[str, _Known]) -> Finding:
         evidence=[f"conda-meta: no record of {name}" for name in names[:6]],
         fixes=[
             view.remedy.recreate(),
-            view.remedy.fix("or install them again", view.remedy.conda_put_back(*specs), RULE.code, "CND003", safety="unsafe"),
+            view.remedy.fix("Or install them again", view.remedy.conda_put_back(*specs), RULE.code, "CND003", safety="unsafe"),
         ],
         severity="error" if linked or _unfinished(view) else "warning",
         key="no-records",

@@ -125,13 +125,19 @@ def _fixes(view: View, module: StdlibModule, public: str) -> Iterator[Fix]:
     verify = remedy.importing(public)
     short = view.python_short or "3"
     if interpreter.origin in ("conda", "pixi"):
-        tool = remedy.conda_tool()
         name = CONDA.get(module.name, "python")
         prefix = interpreter.base_prefix or remedy.prefix
-        command = ("pixi", "reinstall", name, "python") if tool == "pixi" else (
-            tool, "install", "-p", prefix, "--force-reinstall", name, "python"
-        )  # fmt: skip
-        yield remedy.fix(f"install {name} and python again", [command], "INT009", safety="unsafe", verify=[verify])
+        if prefix.rstrip("/\\") == remedy.prefix.rstrip("/\\"):
+            yield remedy.fix(
+                f"install {name} and python again",
+                remedy.conda_reinstall(*dict.fromkeys((name, "python"))),
+                "INT009",
+                safety="unsafe",
+                verify=[verify],
+            )
+        else:
+            command = (remedy.conda_tool(), "install", "-p", prefix, "--force-reinstall", name, "python")
+            yield remedy.fix(f"install {name} and python again", [command], "INT009", safety="unsafe", verify=[verify])
     elif interpreter.origin in ("debian", "ubuntu"):
         package = f"libpython{short}-stdlib"
         yield remedy.fix(
