@@ -47,7 +47,7 @@ MEASURED = 60_000
 """Files whose size is asked for here without ``--deep``; native ones and those outside of site folders first."""
 MEASURED_ENDINGS = (".py", ".so", ".pyd", ".dylib", ".dll")
 """Files below a site folder whose size the walk has compared with a RECORD, where one names them."""
-LEFT = (".c~", ".conda_trash", ".mamba_trash")
+LEFT = (".c~", ".conda_trash", *(f".conda_trash_{number}" for number in range(1, 10)), ".mamba_trash")
 """Endings of files that a transaction has moved out of the way, and takes away when it is through."""
 NAMED = 20
 _NORMAL = re.compile(r"[-_.]+")

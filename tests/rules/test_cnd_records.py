@@ -478,7 +478,7 @@ def test_same_content_owned_twice(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------------- CND012
 
 
-@pytest.mark.parametrize("ending", [".c~", ".conda_trash", ".mamba_trash"])
+@pytest.mark.parametrize("ending", [".c~", ".conda_trash", ".conda_trash_2", ".mamba_trash"])
 def test_moved_aside(ending: str, tmp_path: Path) -> None:
     """An error where nothing is in its place, a warning where all is whole."""
     env = conda_prefix(tmp_path)
