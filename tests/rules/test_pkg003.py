@@ -66,3 +66,10 @@ def test_unknown_python_is_a_skip(env: Env) -> None:
 def test_conda_built_it_for_this_python(env: Env) -> None:
     env.dist("alpha", "3.0", requires_python="<3", installer="conda")
     assert only(diagnose(env.prefix, "PKG003"), "PKG003").severity == "warning"
+
+
+def test_another_python_is_one_that_the_distribution_takes(env: Env) -> None:
+    env.dist("alpha", "1.0", requires_python=">=3.8,<3.9")
+    finding = only(diagnose(env.prefix, "PKG003"), "PKG003")
+    words = [word for fix in finding.fixes for command in fix.commands for word in command]
+    assert any("3.8" in word for word in words)

@@ -60,7 +60,10 @@ def check(view: View) -> Iterator[Finding]:
             )
         ]
         if own:
-            fixes.append(remedy.recreate(f"Or make the environment with a Python that satisfies {wanted}"))
+            minors = [f"3.{minor}" for minor in range(14, 7, -1)]
+            best = next((m for m in minors if any(satisfies(f"{m}.{micro}", wanted) for micro in MICROS)), None)
+            if best is not None:
+                fixes.append(remedy.recreate(f"Or make the environment with Python {best}, as {wanted} allows", python=best))
         yield RULE.finding(
             f"{name} {dist.version or ''} requires Python {wanted.replace(' ', '')}, and this is {shown}".replace("  ", " "),
             [view.distribution(dist), view.interpreter_subject()],
