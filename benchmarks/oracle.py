@@ -111,6 +111,7 @@ class Environment:
         self.owners: dict[str, str] = {}
         self.versions: dict[str, str] = {}
         self.names: dict[str, list[str]] = defaultdict(list)
+        self.requires: dict[str, list[str]] = {}
         for site in self.sites:
             self._read(site)
 
@@ -122,7 +123,21 @@ class Environment:
             rows = [row[0] for row in csv.reader(record.read_text(errors="replace").splitlines()) if row]
             for row in rows:
                 self.owners[os.path.normpath(os.path.join(site, row))] = name
+            self.requires[name] = [
+                normalized
+                for wanted in re.findall(
+                    r"^Requires-Dist: ([A-Za-z0-9._-]+)(?!.*\bextra\b)", self._metadata(record), re.MULTILINE
+                )
+                if (normalized := re.sub(r"[-_.]+", "-", wanted).lower()) != name
+            ]
             self.names[name] = sorted(set(self._importable(rows)))
+
+    @staticmethod
+    def _metadata(record: Path) -> str:
+        try:
+            return record.with_name("METADATA").read_text(errors="replace")
+        except OSError:
+            return ""
 
     def _importable(self, rows: Iterable[str]) -> Iterator[str]:
         """The uppermost names of a distribution that are no namespace."""
@@ -223,17 +238,20 @@ class Environment:
     def groups(self) -> list[dict[str, Any]]:
         """The work of the fork server: importable names, each with the extension modules below it."""
         owner = {name: dist for dist, names in self.judged for name in names}
-        groups: dict[str, dict[str, Any]] = {name: {"name": name, "import": True, "firsts": [], "modules": []} for name in owner}
+        groups: dict[str, dict[str, Any]] = {
+            name: {"name": name, "import": True, "firsts": [], "lenders": [], "modules": []} for name in owner
+        }
         for extension in self.extensions:
             parts = extension.module.split(".")
             names = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
             top = next((name for name in names if name in groups), parts[0])
-            group = groups.setdefault(top, {"name": top, "import": False, "firsts": [], "modules": []})
+            group = groups.setdefault(top, {"name": top, "import": False, "firsts": [], "lenders": [], "modules": []})
             group["modules"].append({"module": extension.module, "path": extension.path})
         for name, group in groups.items():
             dist = owner.get(name)
             firsts = [one for one in self.names.get(dist or "", ()) if not one.rpartition(".")[2].startswith(("_", "test"))]
             group["firsts"] = firsts[:4] or ([name] if group["import"] else [])
+            group["lenders"] = [one for need in self.requires.get(dist or "", ()) for one in self.names.get(need, [])[:1]]
         for folder in self.dynload:
             for file in sorted(os.listdir(folder)):
                 stem = self.module(file)
@@ -243,6 +261,7 @@ class Environment:
                         "name": stem,
                         "import": False,
                         "firsts": [],
+                        "lenders": [],
                         "modules": [{"module": stem, "path": path}],
                     }
         return sorted(groups.values(), key=lambda group: -len(group["modules"]))
@@ -618,6 +637,7 @@ def examine(prefix: Path, options: argparse.Namespace) -> dict[str, Any]:
             "import": False,
             "modules": [],
             "firsts": [name for name in environment.names[line["name"]] if name not in result["names_that_fail"]][:3],
+            "lenders": [],
             "libraries": [path for path in claims.files if environment.owners.get(path) == line["name"]],
         }
         for line in result["distributions"]

@@ -185,6 +185,8 @@ class Server:
                 record["direct"] = self.child(timeout, [], (name, path))
                 if record["direct"]["outcome"] != "ok" and firsts:
                     record["direct_after"] = self.child(timeout, firsts, (name, path))
+                    if record["direct_after"]["outcome"] != "ok" and not record["direct_after"].get("at_file"):
+                        record["direct_after"] = self.child(timeout, group["lenders"], (name, path))
             self.tell(self.out, record)
 
     def below(self, package: str, modules: list[Result], timeout: float) -> dict[str, Result]:

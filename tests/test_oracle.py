@@ -74,6 +74,10 @@ def test_a_module_whose_package_fails_is_loaded_alone(result: dict[str, Any]) ->
     assert of(result, "distributions", "needy")["cell"] == "agreed ok"
 
 
+def test_what_a_distribution_requires_is_known(environment: Env) -> None:
+    assert oracle.Environment(environment.prefix).requires["user"] == ["cut"]
+
+
 def test_the_distribution_that_owns_the_file_is_to_blame(result: dict[str, Any]) -> None:
     assert of(result, "distributions", "cut")["cell"] in ("missed", "agreed failing")
     assert of(result, "distributions", "user")["cell"] == "agreed ok"
