@@ -7,6 +7,7 @@ names them. Everything else (firmware, device code, launchers and payloads for o
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterable
 from functools import cached_property
@@ -245,7 +246,7 @@ _last: list[tuple[tuple[object, ...], tuple[object, ...], Loading]] = []
 
 
 def loading(view: View) -> Loading:
-    """The :class:`Loading` of a view; asked again about the very same facts, the same object (as ``loader.load``)."""
+    """The :class:`Loading` of a view; asked again about the very same facts, it has its answers (as ``loader.load``)."""
     snapshot, machine = view.snapshot, view.machine
     same = (snapshot.natives, snapshot.sites, snapshot.distributions, snapshot.target)
     equal = (
@@ -257,7 +258,11 @@ def loading(view: View) -> Loading:
     )
     if not _last or _last[0][1] != equal or any(a is not b for a, b in zip(_last[0][0], same, strict=True)):
         _last[:] = [(same, equal, Loading(view))]
-    return _last[0][2]
+    found = _last[0][2]
+    if found.view is not view:
+        found = copy.copy(found)  # with all that it has worked out, none of which comes from other facts
+        found.view = view
+    return found
 
 
 def wheel_tags(dist: Distribution) -> tuple[str, ...]:
