@@ -378,7 +378,9 @@ def words(result: dict[str, Any]) -> str:
 FAILS = ("loader", "numpy", "crash")
 
 
-def verdict(record: dict[str, Any], path: str, variants: Sequence[str] = ()) -> tuple[str, str]:
+def verdict(
+    record: dict[str, Any], path: str, variants: Sequence[str] = (), shipped: frozenset[str] = frozenset()
+) -> tuple[str, str]:
     """(ok, loader, numpy, crash or undecided; text) of one extension module.
 
     ``ok`` has a text when the import fails for a reason that is not the loader's, or for the loader's reason with another file.
@@ -395,6 +397,8 @@ def verdict(record: dict[str, Any], path: str, variants: Sequence[str] = ()) -> 
     telling = [one for one in tries if one.get("at_file")][:1] or [plain, *tries]
     for one in telling:
         if reason(one) == "loader" and os.path.realpath(blamed(one) or path) == os.path.realpath(path):
+            if one is record.get("direct") and one["text"].partition(":")[0] in shipped and reason(plain) in ("python", "raised"):
+                return "undecided", words(plain)  # a library that the package would have loaded before
             return "loader", words(one)
     if any(reason(one) == "numpy" for one in (plain, *tries)):
         return "numpy", words(plain)
@@ -505,13 +509,14 @@ def compare(environment: Environment, records: list[dict[str, Any]], report: dic
     dynload = {g["name"]: g["modules"][0]["path"] for g in environment.groups if g["modules"] and not g["import"]}
     by_name = {record["name"]: record for record in records if "import" in record["how"]}
     modules: list[Line] = []
+    shipped = frozenset(os.path.basename(path) for path in environment.owners if ".so" in path)
     own: dict[str, list[Line]] = defaultdict(list)
     for name in sorted({m["module"] for g in environment.groups for m in g["modules"]}):
         path = (paths[name].path or paths[name].variants[0]) if name in paths else dynload[name]
         variants = paths[name].variants if name in paths else ()
         owner = (paths[name].distribution if name in paths else "the interpreter") or ""
         record = by_name.get(name)
-        really_, text = verdict(record, path, variants) if record else ("undecided", "no result: the fork server ended")
+        really_, text = verdict(record, path, variants, shipped) if record else ("undecided", "no result: the fork server ended")
         claimed = [claims.files.get(os.path.realpath(one), []) for one in variants or (path,)]
         lines = [line for one in claimed for line in one] if all(claimed) else []
         text = f"{really_} {text}".strip()
