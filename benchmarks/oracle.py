@@ -397,7 +397,7 @@ def verdict(
     telling = [one for one in tries if one.get("at_file")][:1] or [plain, *tries]
     for one in telling:
         if reason(one) == "loader" and os.path.realpath(blamed(one) or path) == os.path.realpath(path):
-            if one is record.get("direct") and one["text"].partition(":")[0] in shipped and reason(plain) in ("python", "raised"):
+            if reason(plain) in ("python", "raised") and str(one["text"]).partition(":")[0] in shipped:
                 return "undecided", words(plain)  # a library that the package would have loaded before
             return "loader", words(one)
     if any(reason(one) == "numpy" for one in (plain, *tries)):
