@@ -17,6 +17,10 @@ from envdoctor.view import View
 Check = Callable[[View], Iterable[Finding]]
 
 
+NOT_CONDA = "not a conda prefix"
+"""Reason of a check that has nothing to do here; the terminal does not tell people of it."""
+
+
 class Skip(Exception):
     """Raised by a check that lacks what it needs; the text is the reason that the report gives."""
 

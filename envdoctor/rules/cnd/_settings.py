@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from envdoctor.finding import Command, Subject
-from envdoctor.rules.base import Skip
+from envdoctor.rules.base import NOT_CONDA, Skip
 from envdoctor.snapshot import CondaInstallers, CondaPackage, CondaRoot, CondaSetting
 from envdoctor.view import View
 
@@ -31,7 +31,7 @@ def installers(view: View) -> CondaInstallers:
     """The facts; Skip where the target has none."""
     found = view.snapshot.conda_installers
     if found is None:
-        raise Skip("not a conda prefix")
+        raise Skip(NOT_CONDA)
     return found
 
 

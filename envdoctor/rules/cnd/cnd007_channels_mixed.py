@@ -32,7 +32,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix
-from envdoctor.rules.base import Rule, Skip
+from envdoctor.rules.base import NOT_CONDA, Rule, Skip
 from envdoctor.rules.cnd._settings import DATA, compiled, family, subject
 from envdoctor.snapshot import CondaPackage
 from envdoctor.view import View
@@ -43,7 +43,7 @@ RULE = Rule("CND007", "channels-mixed", "warning", reads=("conda_packages", "con
 def check(view: View) -> Iterator[Finding]:
     """At most one finding for the environment, about the smaller side."""
     if view.snapshot.conda_meta is None:
-        raise Skip("not a conda prefix")
+        raise Skip(NOT_CONDA)
     sides: dict[str, list[CondaPackage]] = {"defaults": [], "conda-forge": []}
     for package in view.snapshot.conda_packages:
         side = family(package.channel)
