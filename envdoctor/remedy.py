@@ -263,7 +263,12 @@ class Remedy:
     def _manifest(self) -> Command:
         """Options with which pixi finds the project from any folder."""
         meta = self.view.snapshot.conda_meta
-        return ("--manifest-path", meta.pixi) if meta is not None and meta.pixi else ()
+        if meta is None or not meta.pixi:
+            return ()
+        # A project that was moved has its manifest where the environment stands now, whatever pixi noted.
+        project, inside, _ = self.prefix.replace("\\", "/").rpartition("/.pixi/envs/")
+        name = meta.pixi.replace("\\", "/").rpartition("/")[2]
+        return ("--manifest-path", f"{project}/{name}" if inside else meta.pixi)
 
     def _conda_name(self, requirement: str) -> str:
         """A PEP 508 requirement as a spec of the conda package that has the distribution."""
@@ -407,9 +412,20 @@ class Remedy:
             if tool == "pixi":
                 manifest = self._manifest()
                 commands = (("pixi", "clean", *manifest), ("pixi", "install", *manifest))
+            elif tool == "conda":
+                file = "environment.yml"
+                commands = (
+                    (tool, "env", "export", "-p", self.prefix, "--file", file),
+                    (tool, "env", "remove", "-p", self.prefix, "-y"),
+                    (tool, "env", "create", "-p", self.prefix, "--file", file),
+                )
+                title += f", from what it exports to {file}"
             else:
-                commands = ((tool, "env", "export", "-p", self.prefix), (tool, "env", "remove", "-p", self.prefix, "-y"))
-                title += ", then create it from the exported file"
+                # these print what they export: nothing may be removed before somebody has saved it
+                title += (
+                    f": save what this prints as environment.yml, then remove the environment and let {tool} create it from that"
+                )
+                return Fix(title, "manual", ((tool, "env", "export", "-p", self.prefix),), (self.check(),))
         elif self.view.snapshot.venv is not None and (self.view.snapshot.venv.uv or "uv" in self.tools):
             commands = (("uv", "venv", "--clear", *(("--python", version) if version else ()), self.prefix),)
             if pins:

@@ -79,6 +79,8 @@ def check(view: View) -> Iterator[Finding]:
         starts = {family(m) for m in machine.binfmt}
         if machine.system == "linux" and family(own) not in starts and interpreter.run.outcome != "ok" and not machine.emulation:
             return  # nothing here runs it: INT002
+        if machine.system in ("macos", "windows") and family(native) != "aarch64":
+            return  # only computers with ARM processors run programs for others there
         emulator = _EMULATORS[machine.system]
         if machine.system == "linux" and machine.emulation == "rosetta":
             emulator = "Rosetta"

@@ -94,7 +94,9 @@ def check(view: View) -> Iterator[Finding]:
 def _linked_for_another(view: View) -> list[CondaPackage]:
     """conda packages of Python's that stand below ``lib/pythonX.Y`` of another version than the prefix has."""
     meta = view.snapshot.conda_meta
-    owners = {owner for orphan in (meta.orphans if meta else ()) for owner in orphan.owners}
+    # a record of python that is not of the Python which is there says nothing about the modules: CND006, CND004
+    orphans = [orphan for orphan in (meta.orphans if meta else ()) if orphan.version != view.python_short]
+    owners = {owner for orphan in orphans for owner in orphan.owners}
     return [
         package
         for package in view.snapshot.conda_packages

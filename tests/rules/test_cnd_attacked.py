@@ -1,0 +1,39 @@
+"""What a look with fresh eyes found in fixes and messages about conda prefixes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conda import conda_prefix
+from tests.support import diagnose, only
+
+
+@pytest.mark.parametrize("writer", ["conda", "micromamba"])
+def test_no_plan_removes_what_nothing_makes_again(writer: str, tmp_path: Path) -> None:
+    env = conda_prefix(tmp_path, writer)
+    moved = env.prefix.rename(tmp_path / "moved")
+    for fix in only(diagnose(moved, "INT003"), "INT003").fixes:
+        words = [" ".join(command) for command in fix.commands]
+        if any("env remove" in line for line in words):
+            assert "--file" in words[0] and "env create" in words[-1]
+
+
+def test_a_moved_pixi_project_has_its_manifest_where_it_stands(tmp_path: Path) -> None:
+    env = conda_prefix(tmp_path / "old", "pixi")
+    head, inside, name = str(env.prefix).rpartition("/.pixi/envs/")
+    if not inside:
+        pytest.skip("the fixture's pixi prefix stands outside of a project")
+    new = Path(head).rename(tmp_path / "new")
+    commands = [
+        command for finding in diagnose(new / ".pixi/envs" / name, "INT003") for fix in finding.fixes for command in fix.commands
+    ]
+    paths = [command[i + 1] for command in commands for i, word in enumerate(command) if word == "--manifest-path"]
+    assert all(path.startswith(str(new)) for path in paths)
+
+
+def test_a_wrong_record_of_python_is_no_other_python(tmp_path: Path) -> None:
+    env = conda_prefix(tmp_path, "conda")
+    env.edit("python", version="3.99.1")
+    assert diagnose(env.prefix, "INT004") == []
