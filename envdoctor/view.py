@@ -172,6 +172,10 @@ class View:
 
         return Installed(self)
 
+    def loads_of(self, distribution: str) -> int:
+        """How many extension modules of a distribution this Python opens."""
+        return sum(1 for root in self.loads.roots if root.distribution == distribution)
+
     @cached_property
     def remedy(self) -> Remedy:
         """Commands that mend this target."""

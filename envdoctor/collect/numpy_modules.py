@@ -56,11 +56,14 @@ def collect(scene: Scene, view: View, trees: Sequence[Tree | None]) -> tuple[Num
             continue
         dist = group.dist
         owned = dist is not None and group.key == dist.name
-        if dist is not None and owned and not any(_REQUIRES.match(text) for text in dist.requires):
-            continue
         tree = trees[group.site]
         if tree is None:
             continue
+        if dist is not None and owned and not any(_REQUIRES.match(text) for text in dist.requires):
+            # what an index publishes names numpy where it needs it; what somebody built by hand often does not
+            modules = [native for native in modules if not published(dist, native.file.path, tree)]
+            if not modules:
+                continue
         as_published = [native for native in modules if published(dist, native.file.path, tree)] if owned else []
         rest = [native for native in modules if native not in as_published] if as_published else modules
         budget = left if scene.deep else min(left, MAX_PUBLISHED)

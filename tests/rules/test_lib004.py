@@ -252,3 +252,12 @@ def test_libraries_are_not_searched(env: Env, work: Path) -> None:
     (env.site / "alpha/__init__.py").write_text("")
     numpy(env, "2.1.3", 0x13)
     assert snapshot_of(env.prefix, deep=True).numpy_modules == ()
+
+
+def test_a_package_built_by_hand_that_names_no_requirement(env: Env, work: Path) -> None:
+    core = old(work / f"alpha/_core{SUFFIX}")
+    env.dist("alpha", files={"alpha/__init__.py": "from alpha import _core\n", f"alpha/{core.name}": core.read_bytes()})
+    numpy(env, "2.1.3", 0x13)
+    assert not env.imports("alpha")
+    finding = only(diagnose(env.prefix, "LIB004"), "LIB004")
+    assert (finding.severity, finding.subjects[0].name) == ("error", "alpha")

@@ -27,6 +27,7 @@ Upgrade the distribution to a release that was built for numpy 2; where there is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Command, Finding, Fix, Severity
@@ -73,6 +74,9 @@ def _finding(view: View, numpy: Distribution, dist: Distribution | None, modules
     always = dist is None or any(
         edge.parent.name == dist.name and edge.name == "numpy" and edge.via_extra is None for edge in view.closure.edges
     )
+    if dist is not None and not any(re.match(r"\s*numpy\b", text, re.IGNORECASE) for text in dist.requires):
+        # nothing says how much it is wanted: the module is the package's own, or one of several
+        always = any("/" not in module.path or len(modules) == view.loads_of(dist.name) for module in modules)
     severity: Severity = "error" if always else "warning"
     if kind == "old":
         message = f"{label} was compiled for numpy 1 and cannot be used with the installed numpy {numpy.version}"
@@ -82,7 +86,7 @@ def _finding(view: View, numpy: Distribution, dist: Distribution | None, modules
     if dist is not None:
         asked = sorted(edge.wanted for edge in view.closure.edges if edge.parent.name == dist.name and edge.name == "numpy")
         evidence.append(
-            f"its metadata asks for {' and '.join(asked)}" if asked else "its metadata asks for numpy only in an extra"
+            f"its metadata asks for {' and '.join(asked)}" if asked else "its metadata asks for numpy in an extra, or not at all"
         )
     files = [view.file(f"{view.site_path_of(module.folder)}/{module.path}") for module in modules[:3]]
     subjects = (
