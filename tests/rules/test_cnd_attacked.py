@@ -37,3 +37,17 @@ def test_a_wrong_record_of_python_is_no_other_python(tmp_path: Path) -> None:
     env = conda_prefix(tmp_path, "conda")
     env.edit("python", version="3.99.1")
     assert diagnose(env.prefix, "INT004") == []
+
+
+@pytest.mark.parametrize("line", [b"click >=8,<<3 [[\n", b"\xff\xfe click 8\n"])
+def test_a_pin_that_is_no_spec(line: bytes, tmp_path: Path) -> None:
+    env = conda_prefix(tmp_path, "conda")
+    (env.prefix / "conda-meta/pinned").write_bytes(b"# pins\nnumpy >=1\n" + line)
+    finding = only(diagnose(env.prefix, "CND009"), "CND009")
+    assert finding.severity == "error" and "conda-meta/pinned:3" in finding.message
+
+
+def test_pins_that_are_specs(tmp_path: Path) -> None:
+    env = conda_prefix(tmp_path, "conda")
+    (env.prefix / "conda-meta/pinned").write_text("numpy >=1\nconda-forge::click\npython 3.*\nopenssl=3 # one\n")
+    assert diagnose(env.prefix, "CND009") == []

@@ -34,13 +34,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from envdoctor.conda import matchspec
 from envdoctor.finding import Finding
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.cnd._settings import canonical, config, dead, family, installers, key_of, place, setting_subject
 from envdoctor.snapshot import CondaConfigFile, CondaInstallers, CondaSetting
 from envdoctor.view import View
 
-RULE = Rule("CND009", "conda-configuration-broken", "error", reads=("conda_installers", "conda_packages", "target", "machine"))
+RULE = Rule(
+    "CND009",
+    "conda-configuration-broken",
+    "error",
+    reads=("conda_installers", "conda_meta", "conda_packages", "target", "machine"),
+)
 
 _LISTS = frozenset(
     ("channels", "default_channels", "envs_dirs", "pkgs_dirs", "create_default_packages", "pinned_packages", "track_features",
@@ -58,6 +64,7 @@ def check(view: View) -> Iterator[Finding]:
         raise Skip("pixi does not read conda's configuration")
     for file in facts.files:
         yield from _broken(view, file)
+    yield from _pins(view)
     for setting in facts.settings:
         yield from _wrong_kind(view, setting)
         yield from _channels(view, facts, setting)
@@ -94,6 +101,31 @@ def _broken(view: View, file: CondaConfigFile) -> Iterator[Finding]:
             fixes=[view.remedy.manual(f"make one {key} of the two in {shown}", RULE.code)],
             key=f"{name}:{key}:doubled",
         )
+
+
+def _pins(view: View) -> Iterator[Finding]:
+    """Lines of conda-meta/pinned that are no specs: conda reads each of them before it changes anything."""
+    meta = view.snapshot.conda_meta
+    wrong = [(pin, problem) for pin in (meta.pins if meta else ()) if (problem := _no_spec(pin.spec))]
+    if wrong:
+        first, problem = wrong[0]
+        shown = view.inside(f"{view.snapshot.target.prefix}/conda-meta/pinned")
+        yield RULE.finding(
+            f"{shown}:{first.line} is no spec of a package ({problem}): conda stops before it changes anything",
+            [view.file(f"{view.snapshot.target.prefix}/conda-meta/pinned")],
+            evidence=[f"{shown}:{pin.line}: {pin.spec[:100]!r}: {why}" for pin, why in wrong[:5]],
+            fixes=[view.remedy.manual(f"correct {shown}, or delete the line", RULE.code)],
+            key="pinned:broken",
+        )
+
+
+def _no_spec(written: str) -> str | None:
+    """Why a line is no spec; None for one that is."""
+    try:
+        matchspec.parse(written)
+    except matchspec.InvalidSpec as error:
+        return str(error)
+    return None
 
 
 def _wrong_kind(view: View, setting: CondaSetting) -> Iterator[Finding]:
