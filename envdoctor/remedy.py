@@ -169,7 +169,7 @@ class Remedy:
                 names = [(d.conda or d.name).split("=", 1)[0] for d in group]
                 commands.append((tool, "remove", "-p", self.prefix, "--force", *names))
             elif tool == "pixi":
-                commands.append(("pixi", "remove", *self._manifest(), *((d.conda or d.name).split("=", 1)[0] for d in group)))
+                commands.append(("pixi", "remove", *self.pixi_manifest(), *((d.conda or d.name).split("=", 1)[0] for d in group)))
             elif tool == "apt":
                 commands.append(("apt-get", "remove", "-y", *(d.system_package or d.name for d in group)))
             elif tool == "uv":
@@ -185,14 +185,14 @@ class Remedy:
         """
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "add", *self._manifest(), *specs),)
+            return (("pixi", "add", *self.pixi_manifest(), *specs),)
         return ((tool, "install", "-p", self.prefix, *self._from(channel or self._main_channel), *specs),)
 
     def conda_update(self, *names: str) -> tuple[Command, ...]:
         """Commands that bring conda packages to versions that fit this machine."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "update", *self._manifest(), *names),)
+            return (("pixi", "update", *self.pixi_manifest(), *names),)
         return ((tool, "update", "-p", self.prefix, *self._from(self._main_channel), *names),)
 
     def conda_reinstall(self, *specs: str) -> tuple[Command, ...]:
@@ -200,7 +200,7 @@ class Remedy:
         channel, and nothing else."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "reinstall", *self._manifest(), *dict.fromkeys(spec.partition("=")[0] for spec in specs)),)
+            return (("pixi", "reinstall", *self.pixi_manifest(), *dict.fromkeys(spec.partition("=")[0] for spec in specs)),)
         by_channel: dict[str | None, list[str]] = {}
         for spec in specs:
             package = self._recorded(spec)
@@ -217,14 +217,14 @@ class Remedy:
         """Commands that install conda packages whose records are of no use; pixi puts back what its lock says."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "install", *self._manifest()),)
+            return (("pixi", "install", *self.pixi_manifest()),)
         return ((tool, "install", "-p", self.prefix, "--force-reinstall", "--no-deps", *self._from(self._main_channel), *specs),)
 
     def conda_remove(self, *names: str) -> tuple[Command, ...]:
         """Commands that remove conda packages, and what needs them."""
         tool = self.conda_tool()
         if tool == "pixi":
-            return (("pixi", "remove", *self._manifest(), *names),)
+            return (("pixi", "remove", *self.pixi_manifest(), *names),)
         return ((tool, "remove", "-p", self.prefix, *names),)
 
     def relink(self, *packages: CondaPackage) -> tuple[Command, ...]:
@@ -260,7 +260,7 @@ class Remedy:
             return ("-c", short)
         return ("-c", "defaults" if host == "repo.anaconda.com" and short in DEFAULTS else channel)
 
-    def _manifest(self) -> Command:
+    def pixi_manifest(self) -> Command:
         """Options with which pixi finds the project from any folder."""
         meta = self.view.snapshot.conda_meta
         if meta is None or not meta.pixi:
@@ -410,7 +410,7 @@ class Remedy:
         if self.kind in ("conda", "pixi"):
             tool = self.conda_tool()
             if tool == "pixi":
-                manifest = self._manifest()
+                manifest = self.pixi_manifest()
                 commands = (("pixi", "clean", *manifest), ("pixi", "install", *manifest))
             elif tool == "conda":
                 file = "environment.yml"

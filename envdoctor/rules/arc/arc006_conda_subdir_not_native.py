@@ -128,7 +128,7 @@ def _environment(view: View, own: str, native: str, count: int) -> Iterator[Find
     example = min(members, key=lambda package: (package.name != "python", package.record))
     tool = view.remedy.conda_tool()
     python = f"python={view.python_short}" if view.python_short else "python"
-    new = ("pixi", "workspace", "platform", "add", native) if tool == "pixi" else None
+    new = ("pixi", "workspace", "platform", "add", *view.remedy.pixi_manifest(), native) if tool == "pixi" else None
     command = new or (tool, "create", "-n", "native", "--platform" if tool == "micromamba" else "--subdir", native, python)
     name = f" ({machine.cpu.name})" if machine.cpu.name else ""
     yield RULE.finding(

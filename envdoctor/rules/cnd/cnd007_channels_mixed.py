@@ -92,7 +92,7 @@ def _fixes(view: View, few: str, many: str, odd: list[CondaPackage]) -> Iterator
         yield remedy.manual(
             f"take {few} out of the channels in the project's manifest",
             RULE.code,
-            commands=[("pixi", "workspace", "channel", "remove", few)],
+            commands=[("pixi", "workspace", "channel", "remove", *view.remedy.pixi_manifest(), few)],
         )
         return
     words = tuple(p.name for p in odd)[:60]
