@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from envdoctor.extensions import ExtensionName, module_of
+from envdoctor.last import Last
 from envdoctor.platforms import Profile, family, loads, platform_words, profile
 from envdoctor.snapshot import Distribution, Limits, NativeFile, Slice
 
@@ -242,7 +243,7 @@ class Loading:
         return self.view.in_site(group.site, file.path)
 
 
-_last: list[tuple[tuple[object, ...], tuple[object, ...], Loading]] = []
+_last: Last[Loading] = Last()
 
 
 def loading(view: View) -> Loading:
@@ -256,9 +257,7 @@ def loading(view: View) -> Loading:
         ),
         machine is snapshot.machine,
     )
-    if not _last or _last[0][1] != equal or any(a is not b for a, b in zip(_last[0][0], same, strict=True)):
-        _last[:] = [(same, equal, Loading(view))]
-    found = _last[0][2]
+    found = _last.get(same, equal, lambda: Loading(view))
     if found.view is not view:
         found = copy.copy(found)  # with all that it has worked out, none of which comes from other facts
         found.view = view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from envdoctor.natives import Loading
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
+
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 @lru_cache(maxsize=8192)
@@ -54,6 +57,7 @@ class View:
     def __init__(self, snapshot: Snapshot, machine: Machine | None = None) -> None:
         self.snapshot = snapshot
         self.machine = machine or snapshot.machine
+        self._required: dict[str, frozenset[str]] = {}
 
     # ------------------------------------------------------------------------------------------------ distributions
     @cached_property
@@ -86,6 +90,26 @@ class View:
         """Distributions in the target's own site folders."""
         own = {i for i, s in enumerate(self.snapshot.sites) if s.of_target}
         return tuple(d for d in self.snapshot.distributions if d.site in own)
+
+    def requires(self, name: str) -> frozenset[str]:
+        """Installed distributions that `name` requires, directly or not, itself left out.
+
+        Markers and extras are not asked: what is installed and named may be imported. What they say is in :attr:`closure`.
+        """
+        found = self._required.get(name)
+        if found is None:
+            reached: set[str] = set()
+            todo = [name]
+            while todo:
+                dist = self.effective.get(todo.pop())
+                for text in dist.requires if dist is not None else ():
+                    match = _REQUIREMENT.match(text)
+                    other = normalize(match[1]) if match is not None else ""
+                    if other not in reached and other in self.effective:
+                        reached.add(other)
+                        todo.append(other)
+            found = self._required[name] = frozenset(reached - {name})
+        return found
 
     def packager(self, dist: Distribution) -> Literal["conda", "system"] | None:
         """Who else than a Python installer put `dist` there: conda, or the operating system's packages.
@@ -171,10 +195,6 @@ class View:
         from envdoctor.conda.installed import Installed
 
         return Installed(self)
-
-    def loads_of(self, distribution: str) -> int:
-        """How many extension modules of a distribution this Python opens."""
-        return sum(1 for root in self.loads.roots if root.distribution == distribution)
 
     @cached_property
     def remedy(self) -> Remedy:

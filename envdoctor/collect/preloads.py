@@ -268,7 +268,7 @@ class _Work:
             providers = brought | shipped.get(name, {}).keys()
             if not providers:
                 continue
-            related = {owner} | process.requires(owner)
+            related = {owner} | self.view.requires(owner)
             # a library that is only imported counts with all that it requires
             imported = self._imported(owner) if providers - related or brought - related else {}
             for other in sorted(imported):
@@ -280,7 +280,7 @@ class _Work:
                         evidence=f"{imported[other]} imports {other}, which loads {name}",
                     )
                     break
-                behind = (process.requires(other) & brought) - related
+                behind = (self.view.requires(other) & brought) - related
                 if behind:
                     first = min(behind)
                     yield Preload(
@@ -293,7 +293,7 @@ class _Work:
             else:
                 everybody = related | imported.keys()
                 for other in imported:
-                    everybody |= process.requires(other)
+                    everybody |= self.view.requires(other)
                 for provider in sorted(shipped.get(name, {}).keys() & everybody):
                     where = self._opened(name, shipped[name][provider], provider, owner, everybody)
                     if where:
@@ -324,8 +324,7 @@ class _Work:
 
     def _opened(self, name: str, file: NativeFile, provider: str, owner: str, everybody: set[str]) -> str | None:
         """The Python file that opens the library and makes it known to others, with how; None where none is found."""
-        process = self.view.process
-        users = sorted(d for d in everybody if d not in (provider, owner) and provider in process.requires(d))
+        users = sorted(d for d in everybody if d not in (provider, owner) and provider in self.view.requires(d))
         stem = name.rpartition("/")[2].partition(".so")[0].partition(".dylib")[0]
         folder = file.path.rpartition("/")[0].rpartition("/")[2]
         for each in (provider, owner, *users):

@@ -165,8 +165,7 @@ class _Walker:
         self.trusted = recorded.untouched if self.by_descriptor and not deep else {}
         self.lost: set[str] = set()
         self.listed: set[str] = set()
-        self.deep = deep
-        self.depth = self._depth()
+        self.depth = 1 << 20 if deep else self._depth()
         self.flags = os.O_RDONLY
         for flag in ("O_DIRECTORY", "O_NONBLOCK", "O_CLOEXEC"):
             self.flags |= getattr(os, flag, 0)
@@ -178,13 +177,13 @@ class _Walker:
         try:
             if self.by_descriptor:
                 self.base = os.open(self.tree.root, self.flags)
-            wanted = []
-            if self.trusted and self.by_descriptor:
+            if self.trusted:
                 wanted = self._assume()
                 self._changed()
-            self._walk()
-            if self.trusted:
+                self._walk()
                 self._correct(_sizes(self.base, wanted))
+            else:
+                self._walk()
         except OSError as error:
             self.tree.problems.append(("", str(unreadable(error))))
         finally:
@@ -210,7 +209,7 @@ class _Walker:
 
     def _depth(self) -> int:
         """How many folders down modules are measured."""
-        if self.deep or sum(len(rows.paths) for rows in self.recorded.rows.values()) <= MEASURED:
+        if sum(len(rows.paths) for rows in self.recorded.rows.values()) <= MEASURED:
             return 1 << 20
         at = Counter(
             path.count("/")

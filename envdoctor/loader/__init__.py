@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envdoctor.last import Last
 from envdoctor.loader.model import Loaded, Loads, Missing, Root, RootKind, VersionProblem
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ __all__ = ["Loaded", "Loads", "Missing", "Root", "RootKind", "VersionProblem", "
 
 VARIABLES = ("LD_", "DYLD_", "GLIBC_")
 """Beginnings of the names of all variables that a loader heeds."""
-_last: list[tuple[tuple[object, ...], tuple[object, ...], Loads]] = []
+_last: Last[Loads] = Last()
 
 
 def load(view: View) -> Loads:
@@ -47,11 +48,7 @@ def load(view: View) -> Loads:
         machine.cpu.level,
         machine.system,
     )
-    if _last and _last[0][1] == equal and all(a is b for a, b in zip(_last[0][0], same, strict=True)):
-        return _last[0][2]
-    found = _load(view)
-    _last[:] = [(same, equal, found)]
-    return found
+    return _last.get(same, equal, lambda: _load(view))
 
 
 def _load(view: View) -> Loads:

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.loader.model import Loaded, Missing, Root
-from envdoctor.requirements import canonical
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -38,7 +37,6 @@ class Process:
     def __init__(self, view: View) -> None:
         self._view = view
         self._loads = view.loads
-        self._required: dict[str, frozenset[str]] = {}
         self._facts = {(p.distribution, p.library): p for p in view.snapshot.preloads}
 
     @cached_property
@@ -107,7 +105,7 @@ class Process:
             if own is not None and root.distribution is not None:
                 if root.distribution == own:
                     return Provided(own, f"{root.module} of {own} loads {missing.name}", loaded)
-                if root.distribution in self.requires(own):
+                if root.distribution in self._view.requires(own):
                     return Provided(root.distribution, f"{own} requires {root.distribution}, which loads {missing.name}", loaded)
             elif root.module.partition(".")[0] == top and root.distribution is own:
                 return Provided(top, f"{root.module} loads {missing.name}", loaded)
@@ -123,23 +121,3 @@ class Process:
     def _by_orphans_name(self) -> dict[str, list[tuple[Root, Loaded]]]:
         """The same for names that other libraries miss."""
         return self._loads.bringing(frozenset(missing.name for missing in self._loads.missing_of_orphans))
-
-    def requires(self, name: str) -> frozenset[str]:
-        """Installed distributions that `name` requires, directly or not, itself left out.
-
-        Markers and extras are not asked: what is installed and named may be imported.
-        """
-        found = self._required.get(name)
-        if found is None:
-            reached: set[str] = set()
-            todo = [name]
-            while todo:
-                dist = self._view.effective.get(todo.pop())
-                for text in dist.requires if dist is not None else ():
-                    match = _NAME.match(text)
-                    other = canonical(match[0]) if match is not None else ""
-                    if other not in reached and other in self._view.effective:
-                        reached.add(other)
-                        todo.append(other)
-            found = self._required[name] = frozenset(reached - {name})
-        return found

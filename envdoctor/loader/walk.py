@@ -23,7 +23,7 @@ from envdoctor.loader.model import Loaded, Loads, Missing, Root, base_name
 from envdoctor.natives import describe
 from envdoctor.platforms import loads as machine_loads
 from envdoctor.snapshot import NativeFile, Slice
-from envdoctor.view import View, normalize
+from envdoctor.view import View
 
 MAX_FILES = 2000
 """Files that one root brings in, after which the walk stops; no real one comes near."""
@@ -294,26 +294,7 @@ class Walk(Loads):
 
     def requirements(self, name: str | None) -> frozenset[str]:
         """A distribution and everything that it requires, on any condition, at any depth."""
-        if name is None:
-            return frozenset()
-        known = self._requirements.get(name)
-        if known is None:
-            found = {name}
-            waiting = [name]
-            while waiting:
-                dist = self.view.effective.get(waiting.pop())
-                for text in dist.requires if dist is not None else ():
-                    match = _REQUIREMENT.match(text)
-                    word = normalize(match[1]) if match else ""
-                    if word in self.view.effective and word not in found:
-                        found.add(word)
-                        waiting.append(word)
-            known = self._requirements[name] = frozenset(found)
-        return known
-
-    @cached_property
-    def _requirements(self) -> dict[str, frozenset[str]]:
-        return {}
+        return self.view.requires(name) | {name} if name is not None else frozenset()
 
     def _shipped(self, name: str, asker: Loaded, root: Root) -> bool:
         """The distribution that asks has the library (or had it: its RECORD lists it), so no machine is expected to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -38,10 +39,7 @@ class Weights:
         self.view = view
         self.imported: dict[tuple[int, str], ImportedModule] = {(m.site, m.path): m for m in view.snapshot.imported_modules}
         self.other_machine = view.machine is not view.snapshot.machine
-        self.roots: dict[str, int] = {}
-        for root in view.loads.roots:
-            if root.distribution is not None:
-                self.roots[root.distribution] = self.roots.get(root.distribution, 0) + 1
+        self.roots = Counter(root.distribution for root in view.loads.roots if root.distribution is not None)
 
     def of(self, root: Root, failing_of_distribution: int, gone: bool) -> tuple[Severity, str, bool]:
         """Severity, how the file is reached, and whether that is sure. `gone`: what it needs was shipped and is not there."""

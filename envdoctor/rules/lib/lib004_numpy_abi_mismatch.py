@@ -33,6 +33,7 @@ from collections.abc import Iterator
 from envdoctor.finding import Command, Finding, Fix, Severity
 from envdoctor.natives import some
 from envdoctor.rules.base import Rule
+from envdoctor.rules.lib._loading import Weights
 from envdoctor.snapshot import Distribution, NumpyModule
 from envdoctor.view import View, specifier_of, version_of
 
@@ -76,7 +77,7 @@ def _finding(view: View, numpy: Distribution, dist: Distribution | None, modules
     )
     if dist is not None and not any(re.match(r"\s*numpy\b", text, re.IGNORECASE) for text in dist.requires):
         # nothing says how much it is wanted: the module is the package's own, or one of several
-        always = any("/" not in module.path or len(modules) == view.loads_of(dist.name) for module in modules)
+        always = len(modules) == Weights(view).roots[dist.name] or any("/" not in module.path for module in modules)
     severity: Severity = "error" if always else "warning"
     if kind == "old":
         message = f"{label} was compiled for numpy 1 and cannot be used with the installed numpy {numpy.version}"

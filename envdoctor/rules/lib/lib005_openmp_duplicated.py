@@ -112,20 +112,19 @@ def _one_for_both(view: View, one: Runtime, other: Runtime) -> bool:
 
 def _meeting(view: View, one: dict[str, Root], other: dict[str, Root]) -> str | None:
     """Why modules of both are in one process, None where nothing shows it."""
-    process = view.process
     for name in sorted(one):
         if name in other:
             return f"{name} loads both: {one[name].module} and {other[name].module}"
     for first, second in ((one, other), (other, one)):
         for name in sorted(first):
-            required = process.requires(name)
+            required = view.requires(name)
             for each in sorted(second):
                 if each in required:
                     return f"{name} requires {each}"
     for name in sorted(view.effective):
         if name in one or name in other:
             continue
-        required = process.requires(name)
+        required = view.requires(name)
         if required:
             left, right = sorted(required & one.keys()), sorted(required & other.keys())
             if left and right:
