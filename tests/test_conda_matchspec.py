@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import random
 import re
-import time
 from functools import cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from envdoctor.conda.matchspec import Candidate, InvalidSpec, MatchSpec, parse
 from envdoctor.conda.strings import InvalidPattern, expression, glob, regex
 from envdoctor.conda.version import InvalidVersion, specifier
 from envdoctor.conda.version import parse as version
+from tests.effort import calls, ends
 
 rattler = pytest.importorskip("rattler")
 
@@ -301,8 +301,8 @@ def test_what_is_no_spec_says_so(text: str) -> None:
 # -------------------------------------------------------------------------------------------------------- bounded effort
 
 
-def test_hostile_expressions_take_no_time() -> None:
-    started = time.process_time()
+@ends()
+def test_hostile_expressions_end() -> None:
     assert not glob("*a" * 50 + "*b")("a" * 4000)
     assert glob("*a" * 50 + "*")("a" * 4000)
     assert not regex("^a*a*a*b$")("a" * 100)
@@ -319,7 +319,6 @@ def test_hostile_expressions_take_no_time() -> None:
             parse(text).fits(Candidate("a", "1." * 200, "b" * 900))
         except InvalidSpec:
             pass
-    assert time.process_time() - started < 1
 
 
 def test_globs() -> None:
@@ -330,8 +329,8 @@ def test_globs() -> None:
     assert expression("***")("")
 
 
-def test_a_prefix_of_400_packages_takes_no_time() -> None:
-    """3,000 depends, as far apart as those of real prefixes: less than 50 ms of CPU, parsing included."""
+def test_a_prefix_of_400_packages_is_little_work() -> None:
+    """3,000 depends, as far apart as those of real prefixes: parsing included."""
     rows = [record | {"name": f"{record['name']}-{n}"} for n in range(4) for record in real() if record["subdir"] == "linux-64"]
     specs = [
         (f"{name}-{n}{spec[len(name) :]}", record["name"])
@@ -343,17 +342,16 @@ def test_a_prefix_of_400_packages_takes_no_time() -> None:
     ]
     specs = list(itertools.islice(itertools.cycle(specs), 3000))
     by_name = {row["name"]: mine(row["name"], row["version"], row["build"], row["build_number"], row["subdir"]) for row in rows}
-    best = 1.0
-    for _ in range(3):
-        parse.cache_clear()
-        started = time.process_time()
+
+    def judge() -> None:
         for text, _name in specs:
             spec = parse(text)
             package = by_name.get(spec.name)
             if package is not None:
                 spec.fits(package)
-        best = min(best, time.process_time() - started)
-    assert best < 0.05
+
+    parse.cache_clear()
+    assert calls(judge) < 60 * len(specs)
 
 
 def test_a_spec_shows_its_text() -> None:

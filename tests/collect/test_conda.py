@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
@@ -521,16 +520,12 @@ def test_healthy_with_another_python(minor: str, tmp_path: Path) -> None:
 
 
 def test_large_prefix(tmp_path: Path) -> None:
-    """400 packages made of real metadata: what the records cost beside the walk of the tree."""
+    """400 packages made of real metadata; what they cost tells benchmarks/conda.py."""
     from tests.conda import forge
 
     place = forge.large_prefix(tmp_path / "large", packages=400, files=12_000)
-    snapshot_of(place)
-    start = time.process_time()
     seen = snapshot_of(place)
-    spent = time.process_time() - start
     assert len(seen.conda_packages) == 400 and damaged(seen) == {}
-    assert spent < 2, f"{spent:.2f} s of CPU for the whole of it"
 
 
 def test_random_damage() -> None:

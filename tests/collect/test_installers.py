@@ -16,6 +16,7 @@ from envdoctor.collect import builds, project, settings
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Distribution, Project, Setting, Target
 from tests.builders import Env, venv
+from tests.effort import calls, ends
 
 posix = pytest.mark.skipif(os.name == "nt" or sys.platform == "darwin", reason="places of Linux")
 
@@ -393,15 +394,12 @@ def test_build_backends(tmp_path: Path, requires: str, setup: str | None, tools:
     assert needs(tmp_path, {"app": "1"}).builds == ()
 
 
-def test_a_large_lock_is_scanned_quickly(tmp_path: Path) -> None:
-    import time
-
+def test_a_large_lock_is_scanned_line_by_line(tmp_path: Path) -> None:
     put(tmp_path / "pyproject.toml", '[project]\nname = "app"\n')
     body = UV_LOCK.partition("\n[[package]]")[2]
     put(tmp_path / "uv.lock", "version = 1\n" + ("\n[[package]]" + body.replace("native", "pure")) * 1500)
-    start = time.process_time()
-    needs(tmp_path)
-    assert time.process_time() - start < 2
+    with ends():
+        assert calls(lambda: needs(tmp_path)) < 1500 * 400
 
 
 @pytest.mark.real
@@ -431,10 +429,7 @@ def test_outgrown_pips_are_those_that_do_not_start(release: str, tmp_path: Path)
 
 
 @posix
-def test_a_hostile_file_is_read_in_no_time(pip_env: Env, tmp_path: Path) -> None:
-    import time
-
+@ends()
+def test_a_hostile_file_does_not_explode(pip_env: Env, tmp_path: Path) -> None:
     put(tmp_path / ".config/pip/pip.conf", "[global]\nx" + " " * 200_000 + "y\n")
-    start = time.process_time()
     assert settings.pip_settings(scene(pip_env, shell(tmp_path), tmp_path)).problems
-    assert time.process_time() - start < 1

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
 
 from envdoctor.collect import shadows
 from tests.builders import Env
+from tests.effort import calls
 from tests.support import snapshot_of
 
 
@@ -60,6 +60,5 @@ def test_safe_path_switches_the_working_directory_off(env: Env, tmp_path: Path) 
 def test_a_folder_with_very_many_names(env: Env, tmp_path: Path) -> None:
     for number in range(5000):
         (tmp_path / f"file{number}.txt").write_text("")
-    started = time.process_time()
+    assert calls(lambda: shadows.modules(str(tmp_path))) < 5000 * 10
     assert shadows.modules(str(tmp_path)) == []
-    assert time.process_time() - started < 1

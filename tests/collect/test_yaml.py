@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import time
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from envdoctor.collect.yaml import Broken, Unknown, load
+from tests.effort import ends
 
 yaml = pytest.importorskip("yaml")
 ruamel = pytest.importorskip("ruamel.yaml")
@@ -154,8 +154,8 @@ def test_most_damage_is_decided() -> None:
     assert counts["unknown"] < 0.1 * sum(counts.values()), counts
 
 
+@ends()
 def test_hostile_sizes() -> None:
-    start = time.perf_counter()
     for source in (
         "[" * 100_000,
         "a: " * 100_000,
@@ -166,4 +166,3 @@ def test_hostile_sizes() -> None:
     ):
         with pytest.raises((Broken, Unknown, AssertionError)):
             assert load(source) is None
-    assert time.perf_counter() - start < 20
