@@ -14,6 +14,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from envdoctor.fact import Fact
+from envdoctor.lock.model import Lock, Manifest
+
 SCHEMA_VERSION = 1
 
 Kind = Literal["venv", "virtualenv", "uv", "conda", "pixi", "system", "unknown"]
@@ -22,23 +25,6 @@ System = Literal["linux", "macos", "windows"]
 
 class SnapshotError(ValueError):
     """The text is no snapshot, or one of a newer schema. ``str()`` is one line for a person."""
-
-
-def text(raw: str | bytes) -> str:
-    """`raw` as valid UTF-8: a surrogate-escaped or undecodable byte becomes a ``\\xNN`` escape."""
-    if isinstance(raw, bytes):
-        return raw.decode("utf-8", "backslashreplace")
-    if raw.isascii():
-        return raw
-    try:
-        return raw.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:
-        # half of a surrogate pair, as JSON can spell one
-        return raw.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """Base of every fact: immutable, compared by value, only what differs from the default is written."""
 
 
 class Gap(Fact, frozen=True, kw_only=True):
@@ -1368,6 +1354,10 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     shell: Shell = Shell()
     installers: Installers = Installers()
     project: Project | None = None
+    manifests: tuple[Manifest, ...] = ()
+    """What the project declares, one for each file that declares something."""
+    locks: tuple[Lock, ...] = ()
+    """The project's lockfiles, or those that ``--lock`` names; unreadable ones, too."""
     machine: Machine = Machine()
     gaps: tuple[Gap, ...] = ()
 

@@ -57,6 +57,10 @@ IO_ALLOWED = {"urllib.parse"}
 IO_CALLS = frozenset(("open", "print", "input", "exec", "eval", "compile", "__import__"))
 
 PURE = {
+    "fact": (),
+    "lock.model": (),
+    "lock.select": (),
+    "last": (),
     "snapshot": (),
     "finding": (),
     "report": (),

@@ -1,0 +1,1 @@
+"""What a lock installs: on which platform, for which groups and extras."""
