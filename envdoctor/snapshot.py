@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from envdoctor.fact import Fact
+from envdoctor.fact import Fact as Fact
+from envdoctor.fact import text as text
 from envdoctor.lock.model import Lock, Manifest
 
 SCHEMA_VERSION = 1
