@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from envdoctor.select import UsageError
@@ -32,6 +32,10 @@ class MakeError(UsageError):
         self.details = details
 
 
+def _silent(_: str) -> None:
+    """Says nothing."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of one ``envdoctor lock``. Paths are as given: relative ones are relative to `cwd`."""
@@ -45,9 +49,9 @@ class Options:
     """Writes text to a path, whole or not at all."""
     show: Callable[[str], None] = print
     """A piece of text for stdout: the summary of what changed, and with `dry_run` nothing but that."""
-    tell: Callable[[str], None] = field(default=lambda line: None)
+    tell: Callable[[str], None] = _silent
     """A line for the person, on stderr."""
-    say: Callable[[str], None] = field(default=lambda words: None)
+    say: Callable[[str], None] = _silent
     """A few words about what takes long: progress, shown where a person watches."""
 
     manifests: tuple[str, ...] = ()
