@@ -58,6 +58,7 @@ IO_CALLS = frozenset(("open", "print", "input", "exec", "eval", "compile", "__im
 
 PURE = {
     "fact": (),
+    "lock.changes": (),
     "lock.model": (),
     "lock.select": (),
     "last": (),
