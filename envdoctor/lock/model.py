@@ -35,7 +35,11 @@ class LockError(ValueError):
 
 
 class Artifact(Fact, frozen=True, kw_only=True):
-    """One thing that an installer would fetch."""
+    """One thing that an installer would fetch.
+
+    Formats that give hashes of an entry and no file (Pipfile.lock, requirements) have one of kind ``archive`` without name and
+    URL: what is fetched must have one of its hashes.
+    """
 
     kind: ArtifactKind
     name: str = ""
@@ -90,6 +94,9 @@ class Locked(Fact, frozen=True, kw_only=True):
     """None where the lock leaves it open (directories, vcs)."""
     manager: Manager = "pypi"
     marker: str | None = None
+    """PEP 508, and what the format adds: ``'x' in extras`` (pylock), ``extra == 'x'`` of the project (poetry)."""
+    group_markers: tuple[tuple[str, str], ...] = ()
+    """(group, marker) where groups have markers of their own (poetry); a group that is not in it has none."""
     groups: tuple[str, ...] = ()
     """Groups that it is installed for, for list formats: '' is the project itself. Empty: all."""
     extras: tuple[str, ...] = ()
@@ -124,6 +131,29 @@ class VirtualPackage(Fact, frozen=True, kw_only=True):
     """The lock does not say it: its maker's default."""
 
 
+class Wish(Fact, frozen=True, kw_only=True):
+    """One requirement of a manifest."""
+
+    name: str
+    manager: Manager = "pypi"
+    spec: str = ""
+    """PEP 440 specifier, or the MatchSpec after the name."""
+    text: str = ""
+    """As written."""
+    marker: str | None = None
+    extras: tuple[str, ...] = ()
+    source: str | None = None
+    """URL, repository, path, index or channel where it names one."""
+    group: str | None = None
+    """Dependency group (pixi: feature); None for the project itself."""
+    extra: str | None = None
+    platforms: tuple[str, ...] = ()
+    """Conda subdirs that it is for (selectors, pixi targets); empty: all."""
+    project: str | None = None
+    """Workspace member that asks, where there are several (normalized)."""
+    line: int | None = None
+
+
 class Lock(Fact, frozen=True, kw_only=True):
     """A lockfile, or why it is none."""
 
@@ -155,6 +185,13 @@ class Lock(Fact, frozen=True, kw_only=True):
     roots: tuple[Root, ...] = ()
     packages: tuple[Locked, ...] = ()
     virtual_packages: tuple[VirtualPackage, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    """What the lock recorded of its manifests' requirements (uv's ``[package.metadata]``)."""
+    recorded: tuple[tuple[str, str], ...] = ()
+    """(what, text) that the lock recorded of its inputs: hashes (``content-hash``, by platform ``content-hash linux-64``),
+    options of the solve; sorted."""
+    includes: tuple[str, ...] = ()
+    """Files that it takes in (``-r``, ``-c``), relative as its path is."""
     manifests: tuple[str, ...] = ()
     """Paths of the manifests that it is made from, as far as they are known."""
     fresh: Literal["yes", "no", "unknown"] = "unknown"
@@ -165,27 +202,6 @@ class Lock(Fact, frozen=True, kw_only=True):
     """What was compared."""
     problems: tuple[str, ...] = ()
     """What is wrong inside and does not keep it from being read, each one line with the place."""
-
-
-class Wish(Fact, frozen=True, kw_only=True):
-    """One requirement of a manifest."""
-
-    name: str
-    manager: Manager = "pypi"
-    spec: str = ""
-    """PEP 440 specifier, or the MatchSpec after the name."""
-    text: str = ""
-    """As written."""
-    marker: str | None = None
-    extras: tuple[str, ...] = ()
-    source: str | None = None
-    """URL, repository, path, index or channel where it names one."""
-    group: str | None = None
-    """Dependency group (pixi: feature); None for the project itself."""
-    extra: str | None = None
-    platforms: tuple[str, ...] = ()
-    """Conda subdirs that it is for (selectors, pixi targets); empty: all."""
-    line: int | None = None
 
 
 class Manifest(Fact, frozen=True, kw_only=True):
@@ -200,5 +216,12 @@ class Manifest(Fact, frozen=True, kw_only=True):
     channels: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     """Conda subdirs that the project declares."""
+    groups: tuple[str, ...] = ()
+    """Dependency groups that it declares (pixi: environments); the project itself is not named."""
+    default_groups: tuple[str, ...] | None = None
+    """Groups that its tool installs when nothing is said, '' for the project itself; None where that is the lock's to say."""
+    extras: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
+    tools: tuple[str, ...] = ()
+    """Tools that it is written for: ``[tool.…]`` tables of pyproject.toml."""
     problems: tuple[str, ...] = ()

@@ -1,0 +1,208 @@
+"""What the readers of all formats share: text, TOML, JSON with the place of what is wrong; URLs without credentials. Pure.
+
+Everything here raises :class:`~envdoctor.lock.model.LockError` for bad input, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any
+
+from envdoctor.lock.model import LockError
+
+MAX_PARTS = 100
+"""Parts of a dotted TOML key that are taken: a parser may need memory by the square of them."""
+_CONFLICT = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
+_MIDDLE = re.compile(rb"^={7}\r?$", re.MULTILINE)
+_DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
+_PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
+_USERINFO = re.compile(r"(?<=://)[^/@\s?#]*@")
+_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9_.-]+(?=/)")
+_TOKEN_QUERY = re.compile(
+    r"(?<=[?&])[^=&#\s]*(?:token|key|secret|password|passwd|signature|credential|auth|sig)[^=&#\s]*=[^&#\s]*", re.IGNORECASE
+)
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_DASHES = re.compile(r"[-_.]+")
+
+
+# --------------------------------------------------------------------------------------------------------------- reading
+def conflict(data: bytes) -> int | None:
+    """The line, from 1, of the first merge-conflict marker; None where there is none.
+
+    ``<<<<<<<``, ``|||||||`` or ``>>>>>>>`` at the beginning of a line; no lockfile can hold that.
+    """
+    if b"<<<<<<<" not in data and b">>>>>>>" not in data:
+        return None
+    found = _CONFLICT.search(data)
+    return data.count(b"\n", 0, found.start()) + 1 if found else None
+
+
+def decode(data: bytes) -> str:
+    """Text of a file, without byte order mark, lines ending in ``\\n``. Merge-conflict markers are told first."""
+    line = conflict(data)
+    if line is not None:
+        raise LockError("merge-conflict markers: the file was merged by hand and not finished", line)
+    try:
+        source = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LockError("not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
+    source = source.removeprefix("\N{BYTE ORDER MARK}")
+    return source.replace("\r\n", "\n") if "\r" in source else source
+
+
+def toml(source: str) -> dict[str, Any]:
+    """The content of TOML text."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    if source.count(".") >= MAX_PARTS:
+        for number, line in enumerate(source.split("\n"), 1):
+            if line.count(".") >= MAX_PARTS and _DOTTED.search(line):
+                raise LockError(f"not TOML: a key of more than {MAX_PARTS} parts", number)
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)[:300]
+        place = _PLACE.search(message)
+        if place is None:
+            raise LockError(f"not TOML: {message}") from None
+        line = int(place[1]) if place[1] else source.count("\n") + 1
+        words = message[: place.start()] + ("" if place[1] else ": the file ends in the middle")
+        raise LockError(f"not TOML: {words}", line) from None
+    except RecursionError:
+        raise LockError("not TOML: nested too deeply") from None
+    except (ValueError, OverflowError) as error:
+        raise LockError(f"not TOML: {str(error)[:200]}") from None
+
+
+def json(source: str) -> Any:
+    """The content of JSON text."""
+    import json as standard
+
+    try:
+        found = standard.loads(source)
+        if _HALF.search(source):
+            standard.dumps(found, ensure_ascii=False).encode()
+        return found
+    except UnicodeEncodeError:
+        raise LockError("not JSON: half of a surrogate pair") from None
+    except standard.JSONDecodeError as error:
+        raise LockError(f"not JSON: {error.msg}", error.lineno) from None
+    except RecursionError:
+        raise LockError("not JSON: nested too deeply") from None
+    except ValueError as error:
+        raise LockError(f"not JSON: {str(error)[:200]}") from None
+
+
+# ----------------------------------------------------------------------------------------------------- values in documents
+_WORDS: dict[type, str] = {
+    dict: "a table",
+    list: "an array",
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+}
+
+
+def _wrong(value: object, wanted: str, where: str) -> LockError:
+    return LockError(f"expected {wanted}, found {_WORDS.get(type(value), type(value).__name__)}", where=where)
+
+
+def table(value: Any, where: str) -> dict[str, Any]:
+    """`value` as a table; None (absent) is an empty one."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise _wrong(value, "a table", where)
+    return value
+
+
+def tables(value: Any, where: str) -> list[dict[str, Any]]:
+    """`value` as an array of tables; None is an empty one."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise _wrong(value, "an array", where)
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise _wrong(item, "a table", f"{where}[{index}]")
+    return value
+
+
+def words(value: Any, where: str) -> tuple[str, ...]:
+    """`value` as an array of texts; None is an empty one."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise _wrong(value, "an array", where)
+    for index, item in enumerate(value):
+        if not isinstance(item, str):
+            raise _wrong(item, "text", f"{where}[{index}]")
+    return tuple(value)
+
+
+def word(value: Any, where: str) -> str:
+    """`value` as text."""
+    if not isinstance(value, str):
+        raise _wrong(value, "text", where)
+    return value
+
+
+def maybe(value: Any, where: str) -> str | None:
+    """`value` as text; None stays None."""
+    if value is not None and not isinstance(value, str):
+        raise _wrong(value, "text", where)
+    return value
+
+
+def size(value: Any) -> int | None:
+    """A number of bytes, None where there is none that JSON can hold."""
+    return value if type(value) is int and 0 <= value < 1 << 62 else None
+
+
+def lines_of(source: str, header: str, count: int) -> list[int | None]:
+    """Lines of the array headers `header` (``[[package]]``), from 1; as many None where there are not `count` of them."""
+    found: list[int | None] = [number for number, line in enumerate(source.split("\n"), 1) if line == header]
+    return found if len(found) == count else [None] * count
+
+
+def name_of(name: str) -> str:
+    """PEP 503 name."""
+    return _DASHES.sub("-", name).lower()
+
+
+# ------------------------------------------------------------------------------------------------------------------- URLs
+def public(url: str) -> str:
+    """`url` without user information, conda tokens (``/t/TOKEN/``) and secrets in its query."""
+    if "@" in url:
+        url = _USERINFO.sub("", url)
+    if "/t/" in url:
+        url = _TOKEN_PATH.sub("", url)
+    if "?" in url:
+        kept = _TOKEN_QUERY.sub("", url)
+        if kept != url:
+            url = re.sub(r"[?&]+(?=#|$)", "", kept.replace("?&", "?"))
+    return url
+
+
+def file_name(url: str) -> str:
+    """The last part of a URL's or a file's path."""
+    if "#" in url or "?" in url:
+        url = url.partition("#")[0].partition("?")[0]
+    last = url[url.rfind("/") + 1 :]
+    if "%" in last:
+        from urllib.parse import unquote
+
+        last = unquote(last)
+    return last
+
+
+def hash_of(text: str, where: str) -> tuple[str, str]:
+    """``sha256:ABC…`` as (algorithm, lower-case hex)."""
+    algorithm, colon, digest = text.partition(":")
+    if not colon or not algorithm or not digest:
+        raise LockError(f"expected algorithm:digest, found {text[:80]!r}", where=where)
+    return algorithm.lower(), digest.lower()
