@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 from envdoctor.collect import files as fs
 from envdoctor.collect.shell import redact
-from envdoctor.collect.yaml import Broken, Node, Unknown, load
+from envdoctor.yaml import Broken, Node, Unknown, load
 from envdoctor.snapshot import CondaConfigFile, CondaSetting, text
 
 Scope = Literal["system", "root", "user", "prefix", "variable"]

@@ -1,7 +1,7 @@
 """A small, strict reader of the YAML that conda's configuration files are written in.
 
 It knows block mappings and sequences, flow ones, plain and quoted scalars, comments. What it reads it reads as PyYAML and
-ruamel.yaml do (``tests/collect/test_yaml.py`` holds it against both), scalars as text; what they refuse it refuses with the
+ruamel.yaml do (``tests/test_yaml.py`` holds it against both), scalars as text; what they refuse it refuses with the
 line; and what it does not know (anchors, tags, block scalars, several documents …) it says so: then nothing is known of the
 file, and nothing wrong with it either.
 """
@@ -210,7 +210,7 @@ class _Reader:
             rest = text[end:].lstrip(" ")
             if not rest.startswith(":") or rest[1:2] not in ("", " "):
                 return None
-            return _unquoted(text[:end], line.number), rest[1:].lstrip(" ")
+            return unquoted(text[:end], line.number), rest[1:].lstrip(" ")
         if text[0] in "[{&*!|>%@`,]}#" or text[:2] in ("? ", "?"):
             return None
         found = _KEY.search(text)
@@ -269,7 +269,7 @@ class _Reader:
                 raise Broken("a quote is not closed", line.number)
             raise Unknown("a text of several lines", line.number)
         self._nothing_more(text[end:], line.number)
-        node = Node(_unquoted(text[:end], line.number), line.number, quoted=True)
+        node = Node(unquoted(text[:end], line.number), line.number, quoted=True)
         self.at += 1
         self._closed(parent)
         return node
@@ -401,7 +401,7 @@ class _Flow:
                     raise Broken("a quote is not closed", number)
                 raise Unknown("a text of several lines", number)
             self.column += end
-            return Node(_unquoted(rest[:end], number), number, quoted=True)
+            return Node(unquoted(rest[:end], number), number, quoted=True)
         if char in "?:" or (char == "-" and rest[1:2] in ("", " ", ",", "[", "]", "{", "}")):
             raise Unknown("an unusual value", number)
         stop = re.search(r"[,\[\]{}]|:(?=[ ,\[\]{}]|$)|[ ]#|\t", rest)
@@ -429,7 +429,8 @@ def _quote_end(text: str) -> int | None:
     return found.end() if found else None
 
 
-def _unquoted(text: str, number: int) -> str:
+def unquoted(text: str, number: int) -> str:
+    """What a quoted text on line `number`, quotes included, stands for. Raises Broken and Unknown."""
     body = text[1:-1]
     if text[0] == "'":
         return body.replace("''", "'")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from envdoctor.collect.yaml import Broken, Unknown, load
+from envdoctor.yaml import Broken, Unknown, load
 from tests.effort import ends
 
 yaml = pytest.importorskip("yaml")
