@@ -1,0 +1,267 @@
+"""Solving conda specs for several platforms at once with py-rattler, which is imported here alone and only when it is used.
+
+What goes in and comes out are plain values: nothing outside this module knows rattler's types.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from envdoctor.lock.document import public
+from envdoctor.lock.make.options import MakeError
+
+MISSING = "py-rattler is not installed"
+MISSING_HINT = "pip install 'envdoctor[lock]' brings py-rattler and uv"
+_CANDIDATES = re.compile(r"[Nn]o candidates were found for (\S+)(?: ([^\n]*?))?\.?$", re.MULTILINE)
+_ANY = re.compile(r"(?<=\S) \*(?=$|[ ,.])", re.MULTILINE)
+
+
+class Record(NamedTuple):
+    """One package of a solution, as the channel's repodata has it."""
+
+    name: str
+    version: str
+    build: str
+    subdir: str
+    url: str
+    """As the channel gives it: it may hold credentials."""
+    channel: str
+    md5: str | None
+    sha256: str | None
+    depends: tuple[str, ...]
+    noarch: str | None = None
+    size: int | None = None
+
+
+class Task(NamedTuple):
+    """What is to be solved for one platform."""
+
+    platform: str
+    """A conda subdir."""
+    specs: tuple[str, ...]
+    """MatchSpecs."""
+    virtual: Mapping[str, tuple[str, str]]
+    """Virtual packages of the machine: name to version and build."""
+    locked: Collection[str] = ()
+    """URLs of records that are preferred: a change that is not needed is not made."""
+    locked_names: Collection[str] = ()
+    """Names of those."""
+
+
+class Unsolvable(NamedTuple):
+    """Why there is no solution for a platform."""
+
+    platform: str
+    explanation: tuple[str, ...]
+    """Lines."""
+
+
+class Answer(NamedTuple):
+    """Solutions by platform; `lost` are locked URLs that no channel has any more."""
+
+    records: dict[str, tuple[Record, ...]]
+    lost: dict[str, tuple[str, ...]]
+
+
+class Failed(Exception):
+    """Some platforms have no solution."""
+
+    def __init__(self, problems: Sequence[Unsolvable]) -> None:
+        super().__init__(", ".join(problem.platform for problem in problems))
+        self.problems = tuple(problems)
+
+
+def available() -> None:
+    """Raises MakeError where py-rattler is not installed."""
+    _rattler()
+
+
+def invalid(spec: str) -> str | None:
+    """Why `spec` is no MatchSpec that can be solved for, one line; None where it is one."""
+    rattler = _rattler()
+    try:
+        rattler.MatchSpec(spec)
+    except (rattler.exceptions.InvalidMatchSpecError, rattler.exceptions.InvalidVersionSpecError, ValueError) as error:
+        return str(error).partition("\n")[0]
+    return None
+
+
+def solve(
+    tasks: Sequence[Task],
+    channels: Sequence[str],
+    *,
+    offline: bool = False,
+    cache: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Answer:
+    """Solves all `tasks` together: repodata is read once, platforms are solved side by side.
+
+    `channels` are names or URLs in order of priority (strict: a package comes from the first that has it). Raises Failed where
+    there is no solution, MakeError for what is wrong with channels, network or caches.
+    """
+    import asyncio
+
+    rattler = _rattler()
+    return asyncio.run(_Solver(rattler, channels, offline, cache, progress).solve(tasks))
+
+
+def _rattler() -> Any:
+    try:
+        import rattler
+        import rattler.exceptions
+    except ImportError:
+        raise MakeError(MISSING, MISSING_HINT) from None
+    return rattler
+
+
+class _Solver:
+    """One gateway for all platforms."""
+
+    def __init__(
+        self, rattler: Any, channels: Sequence[str], offline: bool, cache: str | None, progress: Callable[[str], None] | None
+    ) -> None:
+        self.rattler = rattler
+        action = "force-cache-only" if offline else "cache-or-fetch"
+        self.offline = offline
+        self.names = tuple(channels)
+        self.gateway = rattler.Gateway(cache_dir=cache, default_config=rattler.SourceConfig(cache_action=action))
+        self.progress = progress
+        self.channels = [self._channel(name) for name in channels]
+        self.left: set[str] = set()
+
+    def _channel(self, name: str) -> Any:
+        try:
+            return self.rattler.Channel(name)
+        except (self.rattler.exceptions.InvalidChannelError, self.rattler.exceptions.InvalidUrlError, ValueError) as error:
+            raise MakeError(f"channel {public(name)}: {str(error).partition(chr(10))[0]}") from None
+
+    async def solve(self, tasks: Sequence[Task]) -> Answer:
+        import asyncio
+
+        self.left = {task.platform for task in tasks}
+        found = await asyncio.gather(*(self._one(task) for task in tasks), return_exceptions=True)
+        errors = self.rattler.exceptions
+        problems: list[Unsolvable] = []
+        answer = Answer({}, {})
+        for task, result in zip(tasks, found, strict=True):
+            if isinstance(result, errors.SolverError):
+                problems.append(Unsolvable(task.platform, await self._explained(task, str(result))))
+            elif isinstance(result, (errors.GatewayError, errors.FetchRepoDataError, errors.IoError, errors.CacheDirError)):
+                raise self._unreachable(task.platform, str(result)) from None
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                answer.records[task.platform], answer.lost[task.platform] = result
+        if problems:
+            raise Failed(problems)
+        return answer
+
+    async def _one(self, task: Task) -> tuple[tuple[Record, ...], tuple[str, ...]]:
+        rattler = self.rattler
+        locked, lost = await self._locked(task)
+        virtual = [
+            rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), rattler.BuildString(build or "0"))
+            for name, (version, build) in task.virtual.items()
+        ]
+        solution = await rattler.solve(
+            sources=self.channels,
+            specs=[rattler.MatchSpec(spec) for spec in task.specs],
+            gateway=self.gateway,
+            platforms=[task.platform, "noarch"],
+            locked_packages=locked,
+            virtual_packages=virtual,
+        )
+        self.left.discard(task.platform)
+        if self.progress is not None and self.left:
+            self.progress(f"solving for {', '.join(sorted(self.left))}")
+        return tuple(sorted((_record(one) for one in solution), key=lambda record: record.name)), lost
+
+    async def _locked(self, task: Task) -> tuple[list[Any], tuple[str, ...]]:
+        """The records that are locked, as the channels have them now, and the URLs of those that they have no more."""
+        if not task.locked:
+            return [], ()
+        wanted = {public(url) for url in task.locked}
+        answer = await self.gateway.query(self.channels, [task.platform, "noarch"], sorted(task.locked_names), recursive=False)
+        found = {public(record.url): record for records in answer for record in records if public(record.url) in wanted}
+        return [found[url] for url in sorted(found)], tuple(sorted(wanted - found.keys()))
+
+    async def _explained(self, task: Task, text: str) -> tuple[str, ...]:
+        """The solver's explanation, and what the channels have of the packages that it found no candidate for."""
+        lines = [_ANY.sub("", line) for line in text.strip().splitlines()]
+        lines[0] = lines[0].removeprefix("Cannot solve the request because of: ")
+        for match in dict.fromkeys((found[1], (found[2] or "").strip()) for found in _CANDIDATES.finditer(text)):
+            name = match[0].partition("[")[0].partition("::")[2] or match[0].partition("[")[0]
+            if name.startswith("__"):
+                version = task.virtual.get(name)
+                told = f"{name} {version[0]}" if version else f"no {name}"
+                lines.append(f"{task.platform} is taken to have {told} (--virtual-package changes that)")
+                continue
+            said = await self._known(task.platform, name)
+            if said:
+                lines.append(said)
+        return tuple(lines)
+
+    async def _known(self, platform: str, name: str) -> str | None:
+        errors = self.rattler.exceptions
+        where = ", ".join(public(channel) for channel in self.names)
+        try:
+            answer = await self.gateway.query(self.channels, [platform, "noarch"], [name], recursive=False)
+            records = [record for part in answer for record in part]
+            if records:
+                versions = sorted({record.version for record in records}, reverse=True)
+                shown = ", ".join(str(version) for version in versions[:5])
+                return f"{where} has {name} {shown}{' …' if len(versions) > 5 else ''} for {platform}"
+            import difflib
+
+            names = [one.normalized for one in await self.gateway.names(self.channels, [platform, "noarch"])]
+        except (errors.GatewayError, errors.InvalidMatchSpecError, errors.InvalidPackageNameError):
+            return None
+        near = difflib.get_close_matches(name.lower(), names, 3, 0.75)
+        return f"{where} has no {name} for {platform}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+
+    def _unreachable(self, platform: str, text: str) -> MakeError:
+        """What is wrong with a channel, the network or a cache, in a line."""
+        causes = [line.removeprefix("Caused by: ") for line in text.splitlines() if line.strip()]
+        first, last = public(causes[0]), public(causes[-1])
+        details = tuple(public(line) for line in causes)
+        if self.offline:
+            return MakeError(
+                f"{platform}: {first}", "without --offline what the caches lack is fetched", details if len(details) > 1 else ()
+            )
+        if "could not find subdir" in first or "404" in text or "No such file" in last:
+            where = re.search(r"['(]([a-z]+://[^')\s]+)", first)
+            named = public(where[1]) if where else ", ".join(public(name) for name in self.names)
+            return MakeError(f"there is no channel {named}: {last}", "the manifest's channels: names it, or --channel")
+        if "error sending request" in first or "tcp" in text or "dns" in text:
+            where = re.search(r"[(]([a-z]+://[^)\s]+)", first)
+            return MakeError(
+                f"cannot reach {public(where[1]) if where else 'the channel'}: {last}",
+                "--offline solves with what the cache has",
+                details[1:-1],
+            )
+        return MakeError(f"{platform}: {first}", None, details[1:])
+
+
+def _record(found: Any) -> Record:
+    noarch = found.noarch
+    kind = "python" if noarch.python else "generic" if noarch.generic else None
+    return Record(
+        name=found.name.source,
+        version=str(found.version),
+        build=str(found.build),
+        subdir=str(found.subdir),
+        url=found.url,
+        channel=str(found.channel or ""),
+        md5=found.md5.hex() if found.md5 else None,
+        sha256=found.sha256.hex() if found.sha256 else None,
+        depends=tuple(found.depends),
+        noarch=kind,
+        size=found.size,
+    )
+
+
+def names_of(records: Iterable[Record]) -> dict[str, Record]:
+    """Records by lower-case name."""
+    return {record.name.lower(): record for record in records}
