@@ -14,7 +14,7 @@ import click
 COMMANDS: dict[str, str] = {
     "check": "check",
     "fix": "fix",
-    "lock": "later",
+    "lock": "lock",
     "snapshot": "snapshot",
     "diff": "later",
     "fleet": "later",
@@ -96,11 +96,14 @@ def _invoke(arguments: list[str]) -> int:
         return _explain(error)
 
 
-def fail(message: str, hint: str | None = None, *, code: int = 2) -> int:
-    """Says on stderr why the command could not do its job; returns the exit code."""
+def fail(message: str, hint: str | None = None, *, code: int = 2, details: tuple[str, ...] = ()) -> int:
+    """Says on stderr why the command could not do its job; returns the exit code.
+
+    `details` are lines in between, as another tool gave them.
+    """
     from envdoctor.formats.text import guard, safe
 
-    lines = [f"error: {safe(' '.join(message.split()))}"]
+    lines = [f"error: {safe(' '.join(message.split()))}", *(f"  {safe(line)}" for line in details)]
     if hint:
         lines.append(f"hint: {safe(' '.join(hint.split()))}")
     tell(guard("\n".join(lines)))
@@ -126,7 +129,7 @@ def _explain(error: Exception) -> int:
     from envdoctor.target import TargetError
 
     if isinstance(error, (UsageError, TargetError, WriteError, SnapshotError)):
-        return fail(str(error), getattr(error, "hint", None))
+        return fail(str(error), getattr(error, "hint", None), details=getattr(error, "details", ()))
     if os.environ.get("ENVDOCTOR_TRACEBACK"):
         raise error
     where = error.__traceback__

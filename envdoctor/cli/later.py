@@ -19,12 +19,6 @@ def _absent(name: str, hint: str, *modules: str) -> Exception:
 
 
 @click.command(context_settings=_ANYTHING)
-def lock() -> int:
-    """Make, update or verify lockfiles (not in this version)."""
-    raise _absent("lock", "until then uv, conda-lock or pixi make the lock", "rattler")
-
-
-@click.command(context_settings=_ANYTHING)
 def diff() -> int:
     """Compare two of: environment, snapshot, lockfile (not in this version)."""
     raise _absent("diff", "until then envdoctor snapshot A and B, and compare the two files")

@@ -54,6 +54,8 @@ class Look(NamedTuple):
     """Families that have no rule in this version."""
     plan: tuple[str, ...] = ("envdoctor", "fix")
     """The command that prints the plan for this report."""
+    locks: bool = False
+    """Lockfiles were judged, and no environment."""
 
 
 DEFAULT = Look()
@@ -127,7 +129,8 @@ class _Writer:
         """All lines."""
         if self.look.verbosity < 0:
             return [*self.short_findings(), *self.crashes(), self.counts()]
-        blocks = [self.header(), self.families(), *self.findings(), self.crashes(), self.infos(), self.end()]
+        families = [] if self.look.locks else self.families()
+        blocks = [self.header(), families, *self.findings(), self.crashes(), self.infos(), self.end()]
         lines: list[str] = []
         for block in blocks:
             if block:
@@ -148,6 +151,8 @@ class _Writer:
         if machine.emulation:
             computer += f" under {machine.emulation}"
         parts = [self.place(), kind, python, computer, f"chosen by {target.chosen_by}"]
+        if self.look.locks:
+            parts = [self.place(), ", ".join(lock.path for lock in snapshot.locks) or "no lockfiles", computer]
         if target.foreign:
             parts.insert(4, f"files of {target.system}, read only")
         if machine.source != "this machine":
@@ -361,6 +366,10 @@ class _Writer:
         """What was found, what was looked at, what was not, and what to do next."""
         counts = self.full.counts
         looked = [plural(counts.distributions, "distribution")]
+        if self.look.locks:
+            locks = self.full.snapshot.locks
+            entries = sum(len(lock.packages) for lock in locks)
+            looked = [plural(len(locks), "lockfile"), plural(entries, "entry", "entries")]
         if counts.natives:
             looked.append(plural(counts.natives, "native file"))
         if counts.files:
@@ -384,7 +393,8 @@ class _Writer:
         if self.verbose and timings:
             slow = sorted(timings.items(), key=lambda item: (-item[1], item[0]))
             lines += wrap("time: " + ", ".join(f"{safe(name)} {value:.3f} s" for name, value in slow), self.look.width, rest="  ")
-        if any(finding.severity != "info" and finding.fixes for finding in self.full.findings):
+        mend = any(finding.severity != "info" and finding.fixes for finding in self.full.findings)
+        if mend and not self.look.locks:
             lines += self.command("plan for all of it: ", self.look.plan)
         return lines
 
@@ -416,7 +426,9 @@ class _Writer:
         left_out = [words for family, words in FAMILIES.items() if family not in ran and family not in self.look.absent]
         if left_out:
             parts.append(", ".join(left_out) + " (not selected)")
-        if not self.full.snapshot.deep:
+        if self.look.locks:
+            parts.clear()
+        elif not self.full.snapshot.deep:
             parts.append("file hashes (--deep)")
         skipped: dict[str, list[str]] = {}
         for check in self.full.checks:
