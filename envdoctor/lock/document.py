@@ -14,7 +14,6 @@ from envdoctor.lock.model import LockError
 MAX_PARTS = 100
 """Parts of a dotted TOML key that are taken: a parser may need memory by the square of them."""
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
-_MIDDLE = re.compile(rb"^={7}\r?$", re.MULTILINE)
 _DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
 _USERINFO = re.compile(r"(?<=://)[^/@\s?#]*@")
@@ -40,9 +39,9 @@ def conflict(data: bytes) -> int | None:
 
 def decode(data: bytes) -> str:
     """Text of a file, without byte order mark, lines ending in ``\\n``. Merge-conflict markers are told first."""
-    line = conflict(data)
-    if line is not None:
-        raise LockError("merge-conflict markers: the file was merged by hand and not finished", line)
+    marked = conflict(data)
+    if marked is not None:
+        raise LockError("merge-conflict markers: a merge was not finished", marked)
     try:
         source = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -58,8 +57,8 @@ def toml(source: str) -> dict[str, Any]:
     else:
         import tomli as tomllib
     if source.count(".") >= MAX_PARTS:
-        for number, line in enumerate(source.split("\n"), 1):
-            if line.count(".") >= MAX_PARTS and _DOTTED.search(line):
+        for number, text in enumerate(source.split("\n"), 1):
+            if text.count(".") >= MAX_PARTS and _DOTTED.search(text):
                 raise LockError(f"not TOML: a key of more than {MAX_PARTS} parts", number)
     try:
         return tomllib.loads(source)
@@ -94,6 +93,23 @@ def json(source: str) -> Any:
         raise LockError("not JSON: nested too deeply") from None
     except ValueError as error:
         raise LockError(f"not JSON: {str(error)[:200]}") from None
+
+
+def yaml(source: str) -> tuple[Any, dict[str, list[int]]]:
+    """The content of YAML text that a program wrote, scalars as text, and the lines of the items of its sequences, by key."""
+    from envdoctor.yaml import generated
+
+    try:
+        return generated.load(source)
+    except (generated.Broken, generated.Unknown) as error:
+        kind = "not YAML" if isinstance(error, generated.Broken) else "YAML that is not read here"
+        raise LockError(f"{kind}: {error}", error.line) from None
+
+
+def line_of_key(data: bytes, key: str) -> int | None:
+    """The line, from 1, on which ``key:`` stands at the beginning; None where it does not."""
+    found = re.search(rb"^" + re.escape(key.encode()) + rb"\s*:", data, re.MULTILINE)
+    return data.count(b"\n", 0, found.start()) + 1 if found else None
 
 
 # ----------------------------------------------------------------------------------------------------- values in documents

@@ -114,6 +114,8 @@ class Locked(Fact, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...] = ()
     source: str | None = None
     """Index, channel (short name or URL, no credentials), repository or folder that it comes from."""
+    virtual: bool = False
+    """It stands only for what it needs and is never installed itself (uv's ``virtual`` sources)."""
     build: str | None = None
     build_number: int | None = None
     line: int | None = None

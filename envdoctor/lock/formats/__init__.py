@@ -81,7 +81,7 @@ def _by_content(data: bytes) -> Format | None:
         ("conda-lock", rb"^\s*(?:- )?conda_lock_version|^metadata:\s*\n\s+content_hash:"),
         ("pixi", rb"^environments:\s*\n\s+\S+:\s*\n\s+channels:"),
     )
-    return next((format for format, pattern in tests if re.search(pattern, head, re.MULTILINE)), None)
+    return next((one for one, pattern in tests if re.search(pattern, head, re.MULTILINE)), None)
 
 
 def may_be_lock(name: str) -> bool:
