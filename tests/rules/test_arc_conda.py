@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from envdoctor.conda.subdirs import native_subdir
 from envdoctor.diagnose import judge
 from envdoctor.finding import Finding
-from envdoctor.rules.arc.arc006_conda_subdir_not_native import native_subdir
 from envdoctor.select import Selection
 from envdoctor.snapshot import Cpu, Machine, Snapshot, System, from_json, to_json
 from tests.builders import Env, compile_extension, venv

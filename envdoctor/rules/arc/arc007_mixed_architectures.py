@@ -29,9 +29,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.conda.installed import addressable, label, subject
+from envdoctor.conda.subdirs import main_subdir, subdirs
 from envdoctor.finding import Finding
 from envdoctor.natives import Group, Loading, Native, count, describe, platform_of, some
-from envdoctor.rules.arc.arc006_conda_subdir_not_native import main_subdir, subdirs
 from envdoctor.rules.base import Rule
 from envdoctor.view import View
 
