@@ -245,8 +245,8 @@ def _differences(
 
 def _difference(manager: Manager, old: Item, new: Item, strict: bool) -> Iterable[tuple[Kind, str | None, str | None, str]]:
     if old.version is not None and new.version is not None and not same_version(manager, old.version, new.version):
-        order = _compare(manager, old.version, new.version)
-        yield "other" if order is None else "up" if order < 0 else "down", old.version, new.version, ""
+        higher = order(manager, old.version, new.version)
+        yield "other" if higher is None else "up" if higher < 0 else "down", old.version, new.version, ""
         return
     details = _rebuilt(manager, old, new, strict)
     if details:
@@ -327,10 +327,10 @@ def same_version(manager: Manager, one: str | None, other: str | None) -> bool:
     """Two spellings of one version count as one (1.0 and 1.0.0 by PEP 440)."""
     if one == other:
         return True
-    return one is not None and other is not None and _compare(manager, one, other) == 0
+    return one is not None and other is not None and order(manager, one, other) == 0
 
 
-def _compare(manager: Manager, one: str, other: str) -> int | None:
+def order(manager: Manager, one: str, other: str) -> int | None:
     """-1, 0, 1; None where one of the two is no version."""
     if manager == "conda":
         from envdoctor.conda import version as conda

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 
 from envdoctor.lock.document import public
@@ -40,8 +40,15 @@ def find(environ: Mapping[str, str]) -> str:
     return found
 
 
-def run(program: str, words: Sequence[str], *, environ: Mapping[str, str], cwd: str) -> str:
-    """stdout of ``uv WORDS``. Raises UvError."""
+def run(
+    program: str,
+    words: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    cwd: str,
+    heard: Callable[[list[str]], object] | None = None,
+) -> str:
+    """stdout of ``uv WORDS``; `heard` takes the lines that it wrote to stderr. Raises UvError."""
     settings = {name: value for name, value in environ.items() if name not in _KEPT_OUT}
     settings.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_DOWNLOADS="never")
     settings.pop("FORCE_COLOR", None)
@@ -53,6 +60,8 @@ def run(program: str, words: Sequence[str], *, environ: Mapping[str, str], cwd: 
         raise UvError([f"{program} cannot be run: {error.strerror or error}"]) from None
     if done.returncode != 0:
         raise UvError(_said(done.stderr.decode("utf-8", "replace")))
+    if heard is not None:
+        heard(_said(done.stderr.decode("utf-8", "replace")))
     return done.stdout.decode("utf-8", "replace")
 
 
