@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from envdoctor.cli import options
+
+if TYPE_CHECKING:
+    from envdoctor.cli.session import Session
+    from envdoctor.report import Report
 
 
 @click.command()
@@ -15,7 +20,11 @@ from envdoctor.cli import options
 @options.selection
 @click.option("--fail-on", type=click.Choice(options.FAIL_ON), help="Exit with 1 from this severity on (default: error).")
 @click.option(
-    "--format", "formats", multiple=True, metavar="F[=FILE]", help="terminal or json; repeatable with =FILE (default: terminal)."
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="F[=FILE]",
+    help="terminal, json, sarif, junit, github, markdown or html; repeatable with =FILE (default: terminal).",
 )
 @click.option("--output", metavar="FILE", help="Write the report to this file instead of stdout.")
 @options.facts
@@ -34,9 +43,10 @@ def check(formats: tuple[str, ...], output: str | None, write_baseline: str | No
 
     from envdoctor.cli import files, tell
     from envdoctor.cli.session import Session, read_bytes
+    from envdoctor.formats import FORMATS
 
     session = Session(given)
-    wanted = files.outputs(formats or session.settings.format or (), output)
+    wanted = files.outputs(formats or session.settings.format or (), output, FORMATS)
     if write_baseline is not None:
         files.writable(write_baseline)
     known = session.value("baseline")
@@ -64,6 +74,10 @@ def check(formats: tuple[str, ...], output: str | None, write_baseline: str | No
         else:
             files.write_file(one.file, text)
             written.append(one.file)
+        if one.format == "github" and os.environ.get("GITHUB_STEP_SUMMARY"):
+            from envdoctor.formats import markdown
+
+            files.append_file(os.environ["GITHUB_STEP_SUMMARY"], markdown.render(report))
     if session.verbosity >= 0:
         from envdoctor.formats.text import safe
 
@@ -72,21 +86,34 @@ def check(formats: tuple[str, ...], output: str | None, write_baseline: str | No
     return report.exit_code
 
 
-def _render(report: Any, name: str, session: Any, *, to_file: bool) -> str:
+def _render(report: Report, name: str, session: Session, *, to_file: bool) -> str:
     """The report in a format."""
-    if name == "json":
-        from envdoctor.formats import json
-
-        text: str = json.render(report)
-        return text
     import os
 
-    from envdoctor.cli.files import look
-    from envdoctor.formats import terminal
-    from envdoctor.select import families_without_rules
+    if name == "terminal":
+        from envdoctor.cli.files import look
+        from envdoctor.formats import terminal
+        from envdoctor.select import families_without_rules
 
-    view = look(os.environ, no_color=bool(session.value("no_color")), verbosity=session.verbosity, to_file=to_file)
-    return terminal.render(report, view._replace(absent=tuple(families_without_rules()), plan=_plan(session.options)))
+        view = look(os.environ, no_color=bool(session.value("no_color")), verbosity=session.verbosity, to_file=to_file)
+        return terminal.render(report, view._replace(absent=tuple(families_without_rules()), plan=_plan(session.options)))
+    if name == "html":
+        from envdoctor.collect.sizes import measure
+        from envdoctor.formats import html
+
+        # A snapshot is judged on its own: nothing else is touched.
+        return html.render(report, None if session.options.get("snapshot") is not None else measure(report.snapshot))
+    if name in ("sarif", "github"):
+        from envdoctor import config
+        from envdoctor.formats import github, sarif
+
+        project = report.snapshot.project.root if report.snapshot.project else None
+        root = config.repository_root(project) if project else None
+        return sarif.render(report, root) if name == "sarif" else github.render(report, root)
+    import importlib
+
+    render: Callable[[Report], str] = importlib.import_module(f"envdoctor.formats.{name}").render
+    return render(report)
 
 
 def _plan(options: dict[str, Any]) -> tuple[str, ...]:

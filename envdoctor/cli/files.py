@@ -28,19 +28,16 @@ class Output(NamedTuple):
     file: str | None = None
 
 
-def outputs(formats: tuple[str, ...], output: str | None) -> list[Output]:
-    """The reports that ``--format`` and ``--output`` ask for. Raises UsageError."""
-    from envdoctor.formats import FORMATS, PLANNED
+def outputs(formats: tuple[str, ...], output: str | None, known: tuple[str, ...] = ("terminal", "json")) -> list[Output]:
+    """The reports that ``--format`` and ``--output`` ask for, of the formats that the command knows. Raises UsageError."""
     from envdoctor.select import UsageError
 
     made: list[Output] = []
     for wish in formats or ("terminal",):
         name, equals, file = wish.partition("=")
         name = name.strip().lower()
-        if name in PLANNED:
-            raise UsageError(f"format '{name}' is not available in this version", f"formats: {', '.join(FORMATS)}")
-        if name not in FORMATS:
-            raise UsageError(f"unknown format '{safe(name)[:40]}'", f"formats: {', '.join(FORMATS)}")
+        if name not in known:
+            raise UsageError(f"unknown format '{safe(name)[:40]}'", f"formats: {', '.join(known)}")
         if equals and not file:
             raise UsageError(f"--format {name}= names no file", f"--format {name}=FILE, or --format {name} for stdout")
         made.append(Output(name, file if file and file != "-" else None))
@@ -93,6 +90,15 @@ def write_file(path: str, text: str) -> None:
         except BaseException:
             os.unlink(temporary)
             raise
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def append_file(path: str, text: str) -> None:
+    """Adds `text` as UTF-8 to the end of a file, which may be new. Raises WriteError."""
+    try:
+        with Path(path).open("ab") as stream:
+            stream.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from None
 

@@ -29,13 +29,15 @@ def fix(apply_: bool, formats: tuple[str, ...], output: str | None, **given: Any
     from envdoctor import plan
     from envdoctor.cli import files
     from envdoctor.cli.session import Session, read_bytes
+    from envdoctor.formats import PLAN_FORMATS
     from envdoctor.formats import plan as pages
     from envdoctor.select import UsageError
 
     if apply_:
         raise UsageError("fix --apply is not available in this version", "envdoctor fix prints the commands; run them yourself")
     session = Session(given)
-    wanted = files.outputs(formats or session.settings.format or (), output)
+    settings = tuple(name for name in session.settings.format or () if name in PLAN_FORMATS)
+    wanted = files.outputs(formats or settings, output, PLAN_FORMATS)
     known = session.value("baseline")
     data = read_bytes(known, "--baseline") if known is not None else None
     report = session.report()

@@ -242,3 +242,8 @@ def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
         hashes.append(row[1])
         sizes.append(row[2] if len(row) == 3 else "")
     return paths, hashes, sizes, malformed
+
+
+def sizes(data: bytes) -> list[str]:
+    """The third column of a RECORD, as written; '' where a row has none."""
+    return _columns(data)[2]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-FORMATS: tuple[str, ...] = ("terminal", "json")
-"""Formats of this version."""
+FORMATS: tuple[str, ...] = ("terminal", "json", "sarif", "junit", "github", "markdown", "html")
+"""Formats of a report."""
 
-PLANNED: tuple[str, ...] = ("sarif", "junit", "github", "markdown", "html")
-"""Formats that the contract names and that a later version brings."""
+PLAN_FORMATS: tuple[str, ...] = ("terminal", "json")
+"""Formats of a plan of fixes."""

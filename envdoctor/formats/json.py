@@ -118,7 +118,11 @@ class SuppressedV1(FindingV1, frozen=True):
 
 
 class CheckV1(msgspec.Struct, frozen=True):
-    """What came of one rule, or of one collector (its name as ``code``)."""
+    """What came of one rule, or of one collector (its name as ``code``).
+
+    ``reason`` tells why a check was skipped or crashed; of one that hashes files, with ``--deep``, what it has hashed and what
+    it cannot judge. Null for all others.
+    """
 
     code: str
     outcome: Outcome

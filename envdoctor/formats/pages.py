@@ -28,6 +28,18 @@ def facts(rule: LoadedRule) -> str:
     return f"Family {FAMILIES[rule.rule.code[:3]]}, default severity {rule.rule.severity}. Reads {reads}{deep}."
 
 
+def section(rule: LoadedRule, name: str) -> str:
+    """The text of one section of the page, on one line, without markup; '' where it has none."""
+    _, _, rest = rule.page.partition(f"{MARKER}{name}\n")
+    return " ".join(rest.partition(f"\n{MARKER}")[0].split()).replace("`", "")
+
+
+def plain(rule: LoadedRule) -> str:
+    """The page as text without markup."""
+    body = rule.page.strip().partition("\n")[2].strip()
+    return "\n".join([title(rule), "", *(line.removeprefix(MARKER).replace("`", "") for line in body.splitlines())])
+
+
 def markdown(rule: LoadedRule) -> str:
     """The page for the documentation."""
     body = rule.page.strip().split("\n", 1)[1].strip() if "\n" in rule.page.strip() else ""
