@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from envdoctor import __version__, causes
 from envdoctor.collect import Collected
 from envdoctor.finding import Finding
-from envdoctor.report import Check, FailOn, Report, Suppressed
+from envdoctor.report import Check, FailOn, Report, Suppressed, hashed
 from envdoctor.rules import load
 from envdoctor.rules.base import Skip
 from envdoctor.select import Ignore, Selection, live, suppress
@@ -110,6 +110,8 @@ def judge(
         found, check = _ask(code, view, known)
         findings += found
         outcomes.append(check)
+    if reach := hashed(snapshot):
+        outcomes = [_reaching(check, reach.get(check.code)) for check in outcomes]
     findings = causes.link(_unique(findings))
     standing, expired = live(ignores, datetime.date.fromisoformat(snapshot.date))
     kept, suppressed, unmatched = suppress(findings, standing, codes)
@@ -143,6 +145,13 @@ def _ask(
     if known is not None and not rule.rule.live:
         known[code] = answer
     return answer
+
+
+def _reaching(check: Check, reach: str | None) -> Check:
+    """`check` with what ``--deep`` has hashed for it."""
+    if reach is None or check.outcome not in ("clean", "found"):
+        return check
+    return Check(check.code, check.outcome, f"hashed {reach}")
 
 
 def _unique(findings: Iterable[Finding]) -> list[Finding]:

@@ -78,23 +78,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """What ``--deep`` has hashed, and what it cannot judge; None without ``--deep``."""
         if not self.snapshot.deep:
             return None
-        parts = []
-        meta = self.snapshot.conda_meta
-        if meta is not None and meta.coverage.paths:
-            done = meta.coverage
-            left = {
-                "compiled modules": done.compiled,
-                "links": done.links,
-                "without a hash": done.no_hash,
-                "unreadable": done.unreadable,
-            }
-            rest = ", ".join(f"{number:,} {words}" for words, number in left.items() if number)
-            size = f" ({done.bytes_hashed / 1e6:,.0f} MB)"
-            parts.append(f"{done.hashed:,} of {done.paths:,} paths of conda's records{size}" + (f", not {rest}" if rest else ""))
-        hashed = [dist.record for dist in self.snapshot.distributions if dist.record is not None and dist.record.hashed]
-        if hashed:
-            parts.append(f"what {len(hashed):,} RECORD file{'s' if len(hashed) > 1 else ''} list with a hash")
-        return "; ".join(parts) or "nothing, as no record has a hash"
+        return "; ".join(dict.fromkeys(hashed(self.snapshot).values())) or "nothing, as no record has a hash"
 
     @property
     def gaps(self) -> tuple[Gap, ...]:
@@ -124,3 +108,29 @@ def summary(report: Report) -> dict[str, Any]:
         "infos": report.count("info"),
         "exit_code": report.exit_code,
     }
+
+
+def hashed(snapshot: Snapshot) -> dict[str, str]:
+    """What ``--deep`` has hashed and what it cannot judge, by the code of the rule that judges it; empty without ``--deep``.
+
+    These are the reasons of the checks of those rules, whatever came of them: a check that is clean says how far it reached.
+    """
+    found: dict[str, str] = {}
+    if not snapshot.deep:
+        return found
+    meta = snapshot.conda_meta
+    if meta is not None and meta.coverage.paths:
+        done = meta.coverage
+        left = {
+            "compiled modules": done.compiled,
+            "links": done.links,
+            "without a hash": done.no_hash,
+            "unreadable": done.unreadable,
+        }
+        rest = ", ".join(f"{number:,} {words}" for words, number in left.items() if number)
+        size = f" ({done.bytes_hashed / 1e6:,.0f} MB)"
+        found["CND002"] = f"{done.hashed:,} of {done.paths:,} paths of conda's records{size}" + (f", not {rest}" if rest else "")
+    records = sum(1 for dist in snapshot.distributions if dist.record is not None and dist.record.hashed)
+    if records:
+        found["PKG007"] = f"what {records:,} RECORD file{'s' if records > 1 else ''} list with a hash"
+    return found

@@ -679,6 +679,9 @@ class CondaSetting(Fact, frozen=True, kw_only=True):
     """``#!final`` and the like behind the key."""
     missing: tuple[str, ...] = ()
     """Values that are local channels (``file://`` or a path), whose folder is not there."""
+    refused: str | None = None
+    """Why conda does not take the value that it comes to, in words that follow the name: ``is 'maybe', where true or false is
+    expected``. Settings that conda takes are facts only where some rule reads them."""
 
 
 class CondaShellBlock(Fact, frozen=True, kw_only=True):

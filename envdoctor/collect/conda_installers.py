@@ -101,7 +101,7 @@ class _Collector:
             found = condarc.places(
                 self.environ, self.home, owner, self.scene.prefix, rooted=self.scene.rooted, foreign=self.foreign
             )
-            read = condarc.read(found, self.environ, variables=not self.foreign)
+            read = condarc.read(found, self.environ, cwd=self.scene.cwd, variables=not self.foreign)
         mamba = self.meta.writer == "micromamba" or bool(own and (own.mamba or own.micromamba))
         priority = condarc.merged(read.settings, "channel_priority", mamba=mamba)[:1]
         return CondaInstallers(

@@ -9,13 +9,18 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from envdoctor.collect import files as fs
+from envdoctor.collect import watch
+from envdoctor.collect.condarc_types import Surroundings, refused, refused_variable
 from envdoctor.collect.shell import redact
-from envdoctor.yaml import Broken, Node, Unknown, load
+from envdoctor.data.conda_settings import CALLED, LATER_PAIRS, SETTINGS
 from envdoctor.snapshot import CondaConfigFile, CondaSetting, text
+from envdoctor.yaml import Broken, Node, Unknown, load
 
 Scope = Literal["system", "root", "user", "prefix", "variable"]
 LIMIT = 1 << 20
@@ -48,6 +53,7 @@ NAMES = {
     "pkgs_dirs": "pkgs_dirs",
     "prefix_data_interoperability": "pip_interop_enabled",
     "register_envs": "register_envs",
+    "restore_free_channel": "restore_free_channel",
     "root_prefix": "root_prefix",
     "safety_checks": "safety_checks",
     "ssl_verify": "ssl_verify",
@@ -68,6 +74,7 @@ VARIABLES = {
     "PKGS_DIRS": ("pkgs_dirs", os.pathsep),
     "PREFIX_DATA_INTEROPERABILITY": ("pip_interop_enabled", None),
     "REGISTER_ENVS": ("register_envs", None),
+    "RESTORE_FREE_CHANNEL": ("restore_free_channel", None),
     "SUBDIR": ("subdir", None),
 }
 """What follows ``CONDA_`` (and ``MAMBA_``, which mamba and micromamba prefer) in the variable of a setting."""
@@ -153,10 +160,31 @@ def expanded(value: str, environ: Mapping[str, str], home: str | None) -> str:
     return value
 
 
-def read(found: Iterable[Place], environ: Mapping[str, str], *, variables: bool = True) -> Read:
+class _Said(NamedTuple):
+    """What one file or variable says of one setting, whether it becomes a fact or not."""
+
+    name: str
+    value: str | None
+    """Of a scalar."""
+    setting: CondaSetting
+
+    @property
+    def scalar(self) -> bool:
+        """The strongest that is said counts, and nothing else."""
+        return not SETTINGS[self.name].kind.startswith(("list", "map")) if self.name in SETTINGS else False
+
+
+def read(
+    found: Iterable[Place],
+    environ: Mapping[str, str],
+    *,
+    cwd: str | None = None,
+    variables: bool = True,
+) -> Read:
     """What the files at these places and the variables say. Files that are not there are left out."""
     there: list[CondaConfigFile] = []
-    settings: list[CondaSetting] = []
+    said: list[_Said] = []
+    around = _around(environ, cwd)
     for place in found:
         try:
             content = fs.read(place.path, LIMIT)
@@ -167,15 +195,65 @@ def read(found: Iterable[Place], environ: Mapping[str, str], *, variables: bool 
         if content.cut:
             there.append(_file(place, problem=f"larger than {LIMIT >> 20} MiB"))
             continue
-        file, more = parse(place, content.data)
+        file, more = _parse(place, content.data, around)
         there.append(file)
-        settings += more
+        said += more
     if variables:
-        settings += _variables(environ)
-    return Read(tuple(there), tuple(settings[:KEPT]))
+        said += _variables(environ, around)
+    return Read(tuple(there), tuple(_counted(said)[:KEPT]))
 
 
-def parse(place: Place, data: bytes) -> tuple[CondaConfigFile, list[CondaSetting]]:
+def _around(environ: Mapping[str, str], cwd: str | None) -> Surroundings:
+    def exists(path: str) -> bool:
+        if not os.path.isabs(path):
+            return cwd is None or fs.exists(f"{cwd}/{path}")
+        return fs.exists(path)
+
+    return Surroundings(lambda value: expanded(value, environ, None), exists)
+
+
+def _counted(said: list[_Said]) -> list[CondaSetting]:
+    """The facts of what is said: a scalar that is overridden is not judged, as conda does not judge it."""
+    strongest: dict[str, _Said] = {}
+    final: set[str] = set()
+    for one in said:
+        if one.scalar and not one.setting.mamba and one.name not in final:
+            strongest[one.name] = one
+            if one.setting.flag == "final":
+                final.add(one.name)
+    clash = {id(one): why for one, why in _clashes(strongest)}
+    facts: list[CondaSetting] = []
+    for one in said:
+        setting = one.setting
+        if setting.refused and one.scalar and not setting.mamba and strongest.get(one.name) is not one:
+            setting = msgspec.structs.replace(setting, refused=None)
+        elif id(one) in clash and not setting.refused:
+            setting = msgspec.structs.replace(setting, refused=clash[id(one)])
+        if setting.refused or setting.key in NAMES:
+            facts.append(setting)
+    return facts
+
+
+def _clashes(strongest: Mapping[str, _Said]) -> Iterator[tuple[_Said, str]]:
+    """Settings that conda takes alone and refuses together."""
+    copy, link = strongest.get("always_copy"), strongest.get("always_softlink")
+    if copy and link and _on(copy) and _on(link):
+        yield link, "is on, and always_copy, too: only one of them can be"
+    key, certificate = strongest.get("client_ssl_cert_key"), strongest.get("client_ssl_cert")
+    if key and _given(key) and not (certificate and _given(certificate)):
+        yield key, "is given without client_ssl_cert"
+
+
+def _given(one: _Said) -> bool:
+    return (one.value or "").strip().lower() not in ("", "none")
+
+
+def _on(one: _Said) -> bool:
+    value = (one.value or "").strip().lower()
+    return value in ("true", "yes", "on", "y") or (value.isnumeric() and float(value) != 0)
+
+
+def _parse(place: Place, data: bytes, around: Surroundings) -> tuple[CondaConfigFile, list[_Said]]:
     """A file's facts from its content."""
     try:
         source = data.decode("utf-8")
@@ -193,10 +271,22 @@ def parse(place: Place, data: bytes) -> tuple[CondaConfigFile, list[CondaSetting
         what = "a list" if isinstance(node.value, list) else "a text"
         return _file(place, problem=f"{what}, where keys with values are expected", line=node.line), []
     lines = re.split(r"\r\n|\r|\n", source)
-    settings = [
-        _setting(place, key, value, node.keys[key], lines) for key, value in node.value.items() if key in NAMES and not value.null
-    ]
-    return _file(place, doubled=tuple((text(key), line) for key, line in node.doubled)), settings
+    said: list[_Said] = []
+    first: dict[str, str] = {}
+    for key, value in node.value.items():
+        name = CALLED.get(key)
+        if name is None and key not in NAMES:
+            continue
+        wrong = refused(name, value, around) if name else None
+        if name is not None:
+            other = first.setdefault(name, key)
+            if other != key and wrong is None and tuple(sorted((other, key))) not in LATER_PAIRS:
+                wrong = f"is another name of {other}, which stands in line {node.keys[other]}: a file can have only one of them"
+        if value.null and not wrong:
+            continue
+        setting = _setting(place, key, value, node.keys[key], lines, wrong)
+        said.append(_Said(name or NAMES[key], value.value if isinstance(value.value, str) else None, setting))
+    return _file(place, doubled=tuple((text(key), line) for key, line in node.doubled)), said
 
 
 def _file(
@@ -217,7 +307,7 @@ def _file(
     )
 
 
-def _setting(place: Place, key: str, node: Node, line: int, lines: list[str]) -> CondaSetting:
+def _setting(place: Place, key: str, node: Node, line: int, lines: list[str], wrong: str | None) -> CondaSetting:
     kind: Literal["text", "list", "map"] = "text"
     if isinstance(node.value, dict):
         kind = "map"
@@ -228,8 +318,9 @@ def _setting(place: Place, key: str, node: Node, line: int, lines: list[str]) ->
     else:
         values = [(node.value, node.line)]
     flag = _FLAG.search(lines[line - 1])
+    name = NAMES.get(key) or CALLED[key]
     return CondaSetting(
-        name=NAMES[key],
+        name=name,
         key=key,
         kind=kind,
         values=tuple(text(redact(value))[:1000] for value, _ in values[:200]),
@@ -238,7 +329,8 @@ def _setting(place: Place, key: str, node: Node, line: int, lines: list[str]) ->
         line=line,
         mamba=place.mamba,
         flag=flag[1] if flag and (kind == "text" or not any(at == line for _, at in values)) else None,  # type: ignore[arg-type]
-        missing=_missing(NAMES[key], [value for value, _ in values]),
+        missing=_missing(name, [value for value, _ in values]),
+        refused=text(redact(wrong)) if wrong else None,
     )
 
 
@@ -246,26 +338,50 @@ def _short(node: Node) -> str:
     return node.value if isinstance(node.value, str) else str(node.plain)
 
 
-def _variables(environ: Mapping[str, str]) -> list[CondaSetting]:
-    found: list[CondaSetting] = []
+def _variables(environ: Mapping[str, str], around: Surroundings) -> list[_Said]:
+    found: list[_Said] = []
     for start in ("CONDA_", "MAMBA_"):
         for rest, (name, delimiter) in VARIABLES.items():
             value = environ.get(start + rest)
             if not value or not value.strip():
                 continue
             values = [part.strip() for part in value.split(delimiter) if part.strip()] if delimiter else [value.strip()]
-            found.append(
-                CondaSetting(
-                    name=name,
-                    key=rest.lower(),
-                    kind="list" if delimiter else "text",
-                    values=tuple(text(redact(each))[:1000] for each in values[:200]),
-                    variable=start + rest,
-                    mamba=start == "MAMBA_",
-                    missing=_missing(name, values),
-                )
+            wrong = refused_variable(name, value, around) if start == "CONDA_" and name in SETTINGS else None
+            setting = CondaSetting(
+                name=name,
+                key=rest.lower(),
+                kind="list" if delimiter else "text",
+                values=tuple(text(redact(each))[:1000] for each in values[:200]),
+                variable=start + rest,
+                mamba=start == "MAMBA_",
+                missing=_missing(name, values),
+                refused=text(redact(wrong)) if wrong else None,
             )
+            found.append(_Said(name, value, setting))
+    for variable, value in _of_conda(environ):
+        name = CALLED[variable[6:].lower()]
+        wrong = refused_variable(name, value, around)
+        setting = CondaSetting(
+            name=name,
+            key=variable[6:].lower(),
+            values=(text(redact(value.strip()))[:1000],),
+            variable=variable,
+            refused=text(redact(wrong)) if wrong else None,
+        )
+        found.append(_Said(name, value, setting))
     return found
+
+
+def _of_conda(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables of settings that are facts only where conda refuses them."""
+    if isinstance(environ, watch.Variables):
+        pairs = environ.beginning("CONDA_")
+    else:
+        pairs = sorted(item for item in environ.items() if item[0].startswith("CONDA_"))
+    for variable, value in pairs:
+        key = variable[6:]
+        if key.isupper() and key.lower() in CALLED and key not in VARIABLES and value.strip():
+            yield variable, value
 
 
 def _missing(name: str, values: list[str]) -> tuple[str, ...]:

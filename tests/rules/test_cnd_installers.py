@@ -207,6 +207,17 @@ def test_cnd007_of_pixi(tmp_path: Path) -> None:
         ("channels:\n  -conda-forge\n  -defaults\n", 1),
         ("custom_channels:\n  - a\n", 1),
         ("channel_priority: fast\n", 1),
+        ("channel_priority: Strict\n", 1),
+        ("offline: false\nalways_yes: maybe\n", 2),
+        ("remote_max_retries: often\n", 1),
+        ("proxy_servers: http://proxy.example:3128\n", 1),
+        ("custom_multichannels:\n  mine: conda-forge\n", 1),
+        ("channels:\n  - [a, b]\n", 1),
+        ("ssl_verify: /nonexistent/ca.pem\n", 1),
+        ("channel_alias: mirror.example\n", 1),
+        ("subdir: [linux-64]\n", 1),
+        ("envs_dirs: [a]\nenvs_path: [b]\n", 2),
+        ("default_threads:\n", 1),
     ],
 )
 def test_cnd009_broken_files(made: CondaPrefix, home: Path, source: str | bytes, line: int) -> None:
@@ -233,6 +244,9 @@ def test_cnd009_broken_files(made: CondaPrefix, home: Path, source: str | bytes,
         "channels: [defaults]\nchannel_priority: flexible\n",
         "channels: [defaults, conda-forge]\ndefault_channels: [https://mirror.example/conda-forge]\n",
         "channels: [conda-forge, pytorch, nvidia]\npip_interop_enabled: false\n",
+        "always_yes: 'yes'\nauto_activate_base: 0\nremote_read_timeout_secs: '60'\nssl_verify: truststore\nchangeps1: off\n",
+        "restore_free_channel: false\nproxy_servers: {}\ndefault_python: 3.12\nsolver: libmamba\nshow_channel_urls:\n",
+        "auto_activate: false\nauto_activate_base: false\nchannel_settings:\n  - channel: a\n    auth: b\n",
         "channels: [intel]\nchannel_alias: https://mirror.example\n",
         "custom_channels:\n  mine: https://user:pa55word@corp.example/conda\nproxy_servers:\n  http: http://u:p@proxy.example\n",
     ],
@@ -258,6 +272,8 @@ def test_cnd009_files_that_are_fine(made: CondaPrefix, home: Path, source: str) 
         ("channels:\n  - conda-forge\n  - https://conda.anaconda.org/conda-forge/\n", "stands twice"),
         ("channels:\n  - conda-forge\npip_interop_enabled: yes\n", "what pip has installed"),
         ("prefix_data_interoperability: true\n", "what pip has installed"),
+        ("restore_free_channel: true\n", "restore_free_channel is on"),
+        ("protect_frozen_envs: maybe\n", "conda 25.7 and later stop"),
         ("subdir: osx-64\n", "would install packages for osx-64"),
     ],
 )
@@ -295,6 +311,31 @@ def test_cnd009_mambarc_counts_for_micromamba(tmp_path: Path, home: Path) -> Non
     assert "flexible" in finding.message
     (home / ".mambarc").write_text("a: 'b\n")
     assert only(diagnose(env.prefix, "CND009", environ=shell(home)), "CND009").severity == "error"
+
+
+def test_cnd009_what_micromamba_makes_of_wrong_values(tmp_path: Path, home: Path) -> None:
+    """It reports them and goes on; without channels nothing is found; settings of conda alone are nobody's."""
+    env = conda_prefix(tmp_path, "micromamba", packages=("click",))
+    for source, severity in {"always_yes: maybe\n": "warning", "channels: a\n": "error", "solver: [a]\n": None}.items():
+        (home / ".condarc").write_text(source)
+        found = diagnose(env.prefix, "CND009", environ=shell(home))
+        assert [f.severity for f in found] == [severity] * (severity is not None), source
+        assert all("mamba goes on without it" in f.message for f in found)
+
+
+def test_cnd009_a_release_that_does_not_know_the_setting(tmp_path: Path, home: Path) -> None:
+    """A root of conda 24.5 reads no protect_frozen_envs; one of 26.1 stops."""
+    (home / ".condarc").write_text("protect_frozen_envs: maybe\n")
+    for version, severities in {"24.5.0": [], "26.1.0": ["error"]}.items():
+        place = root(tmp_path / version, conda=version, python="3.12.9")
+        found = diagnose(place, "CND009", environ=shell(home))
+        assert [f.severity for f in found] == severities
+
+
+def test_cnd009_variables(made: CondaPrefix, home: Path) -> None:
+    finding = only(diagnose(made.prefix, "CND009", environ=shell(home, CONDA_ALWAYS_YES="maybe", CONDA_JSON="0")), "CND009")
+    assert (finding.subjects[0].kind, finding.subjects[0].name) == ("variable", "CONDA_ALWAYS_YES")
+    assert finding.fixes[0].commands == (("unset", "CONDA_ALWAYS_YES"),)
 
 
 def test_cnd009_of_the_environment_itself(tmp_path: Path, home: Path) -> None:

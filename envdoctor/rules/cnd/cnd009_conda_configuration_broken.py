@@ -8,16 +8,22 @@ damage slowly: channels that do not exist any more, flexible priority over chann
 ## How it is found
 .condarc, condarc and condarc.d of the system, the installation, the user and the environment, .mambarc beside them, and the
 files that CONDARC and MAMBARC name, are read in conda's order. It is an error where a file is no YAML, no mapping or not
-UTF-8, holds a key twice, or gives a setting a value of a wrong kind: these stop conda. It is a warning where
+UTF-8, holds a key twice or under two names, or gives a setting a value that conda cannot make into what it takes there: each
+of conda's settings is read as conda itself does it, variables (`CONDA_ALWAYS_YES`) included, and of texts, numbers and switches
+only the strongest counts. These stop conda, at the latest before it changes an environment. mamba 2 and micromamba report such a
+value and go on without it, which is a warning unless it is a list of channels or folders. It is a warning where
 
 - defaults and conda-forge are both among the channels and the priority is not strict,
 - a channel is given that is not served or not filled any more, or a local folder that is not there,
 - one list names a channel twice,
 - `pip_interop_enabled` is on: the solver then removes what pip installed, and is no longer maintained for it,
+- `restore_free_channel` is on: conda 25.9 dropped it, so that new and old releases take from different channels,
 - `subdir` is another than that of the environment.
 
 ## Look-alikes that are fine
-- An empty file, one of comments only, keys that conda does not know.
+- An empty file, one of comments only, keys that conda does not know, keys without a value.
+- A switch as `yes`, `"on"` or `1`, a number in quotes: conda makes of a text what the setting wants.
+- A value that a stronger file or a variable overrides.
 - The same channel in two files: lists are merged. A bare name for which `channel_alias` or `custom_channels` gives an address.
 - YAML that this program does not read itself (anchors, tags, block texts): nothing is said of such a file.
 - `subdir: osx-64` in the environment's own file, with records of osx-64.
@@ -35,7 +41,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envdoctor.conda import matchspec
-from envdoctor.finding import Finding
+from envdoctor.data.conda_settings import LIBMAMBA, SETTINGS
+from envdoctor.finding import Finding, Severity
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.cnd._settings import canonical, config, dead, family, installers, key_of, place, setting_subject
 from envdoctor.snapshot import CondaConfigFile, CondaInstallers, CondaSetting
@@ -48,12 +55,8 @@ RULE = Rule(
     reads=("conda_installers", "conda_meta", "conda_packages", "target", "machine"),
 )
 
-_LISTS = frozenset(
-    ("channels", "default_channels", "envs_dirs", "pkgs_dirs", "create_default_packages", "pinned_packages", "track_features",
-     "allowlist_channels", "denylist_channels")
-)  # fmt: skip
-_MAPS = frozenset(("custom_channels", "custom_multichannels"))
-_PRIORITIES = frozenset(("strict", "flexible", "disabled", "true", "false", "yes", "no", "on", "off"))
+_NEEDED = frozenset(("channels", "default_channels", "custom_channels", "custom_multichannels", "envs_dirs", "pkgs_dirs"))
+"""Settings without which mamba finds other packages and environments, or none."""
 _ON = frozenset(("true", "yes", "on", "1", "y"))
 
 
@@ -66,10 +69,11 @@ def check(view: View) -> Iterator[Finding]:
         yield from _broken(view, file)
     yield from _pins(view)
     for setting in facts.settings:
-        yield from _wrong_kind(view, setting)
+        yield from _refused(view, facts, setting)
         yield from _channels(view, facts, setting)
     yield from _mixed(view, facts)
     yield from _interop(view, facts)
+    yield from _free(view, facts)
     yield from _subdir(view, facts)
 
 
@@ -128,30 +132,78 @@ def _no_spec(written: str) -> str | None:
     return None
 
 
-def _wrong_kind(view: View, setting: CondaSetting) -> Iterator[Finding]:
-    value = setting.values[0] if setting.values else ""
-    shown = value if len(value) <= 60 else f"{value[:57]}..."
-    if setting.variable is None and setting.name in _LISTS and setting.kind != "list":
-        example = f"{setting.key}: [{value}]" if setting.kind == "text" else f"a list below {setting.key}"
-        problem = f"{setting.key} is {'a text' if setting.kind == 'text' else 'a mapping'}, where a list is expected"
-        title = f"write {example}" if " " not in value else "write each item on a line of its own, behind a dash and a blank"
-    elif setting.name in _MAPS and setting.kind != "map":
-        problem = f"{setting.key} is {'a text' if setting.kind == 'text' else 'a list'}, where a mapping is expected"
-        title = f"write the names and addresses of {setting.key} as `name: address`"
-    elif setting.name == "channel_priority" and (setting.kind != "text" or value.strip().lower() not in _PRIORITIES):
-        problem = f"channel_priority is {shown!r}: it can be strict, flexible or disabled"
-        title = "set it to strict"
-    elif setting.name == "subdir" and setting.kind != "text":
-        problem, title = "subdir is no text", "name one platform"
-    else:
+def _refused(view: View, facts: CondaInstallers, setting: CondaSetting) -> Iterator[Finding]:
+    """A value that conda does not take."""
+    if setting.refused is None:
         return
-    commands = config(view, setting, "set", "strict") if setting.name == "channel_priority" else ()
+    severity: Severity = "error"
+    effect = "conda stops"
+    if setting.mamba or _without_conda(view, facts):
+        if setting.name not in LIBMAMBA or (setting.variable and not setting.variable.startswith("MAMBA_")):
+            return
+        severity, effect = "error" if setting.name in _NEEDED else "warning", "mamba goes on without it"
+    since = SETTINGS[setting.name].since if setting.name in SETTINGS else None
+    if since is not None and effect == "conda stops":
+        release = _release(facts)
+        if release is not None and release < since:
+            return
+        severity = "error" if release is not None else "warning"
+        effect = f"conda {since[0]}.{since[1]} and later stop"
+    where = place(view, setting)
+    value = ", ".join(setting.values[:3])
+    commands = config(view, setting, "set", "strict") if setting.name == "channel_priority" and setting.kind == "text" else ()
     yield RULE.finding(
-        f"{place(view, setting)}: {problem}; conda stops",
+        f"{where}: {setting.key} {setting.refused}; {effect}",
         [setting_subject(view, setting)],
-        evidence=[f"{place(view, setting)}: {setting.key}: {shown}"],
-        fixes=[view.remedy.manual(title, RULE.code, commands=commands)],
+        evidence=[f"{where}: {setting.key}: {value if len(value) <= 60 else f'{value[:57]}...'}"],
+        fixes=[
+            view.remedy.manual(
+                f"correct {setting.key}, or delete it"
+                if setting.variable is None
+                else f"unset {setting.variable}, or give it another value",
+                RULE.code,
+                commands=commands or (config(view, setting, "remove-key") if setting.variable else ()),
+            )
+        ],
+        severity=severity,
         key=f"{key_of(view, setting)}:{setting.name}:kind",
+    )
+
+
+def _without_conda(view: View, facts: CondaInstallers) -> bool:
+    """Nothing but mamba 2 or micromamba works on this prefix: its records are theirs, and no conda is known."""
+    meta = view.snapshot.conda_meta
+    micromamba = meta is not None and meta.writer == "micromamba"
+    return micromamba and view.remedy.conda_tool() != "conda" and not any(root.conda for root in facts.roots)
+
+
+def _release(facts: CondaInstallers) -> tuple[int, int] | None:
+    """Year and month of the conda that the prefix belongs to, or of the only one."""
+    known = [root.conda for root in facts.roots if root.conda and root.owner] or [r.conda for r in facts.roots if r.conda]
+    words = known[0].split(".") if len(known) == 1 else []
+    return (int(words[0]), int(words[1])) if len(words) > 1 and words[0].isdigit() and words[1].isdigit() else None
+
+
+def _free(view: View, facts: CondaInstallers) -> Iterator[Finding]:
+    """The switch for the channel that defaults had before 2019."""
+    setting = _last(facts, "restore_free_channel")
+    if setting is None or not setting.values or setting.values[0].strip().lower() not in _ON:
+        return
+    yield RULE.finding(
+        f"restore_free_channel is on ({place(view, setting)}): conda 25.9 has dropped it, older ones add a channel without new "
+        "packages",
+        [setting_subject(view, setting)],
+        evidence=[f"{place(view, setting)}: {setting.key}: {setting.values[0]}"],
+        fixes=[
+            view.remedy.fix(
+                "remove restore_free_channel; who needs packages from before 2018 names pkgs/free in default_channels",
+                config(view, setting, "remove-key"),
+                RULE.code,
+                safety="unsafe",
+            )
+        ],
+        severity="warning",
+        key=f"{key_of(view, setting)}:restore_free_channel",
     )
 
 
