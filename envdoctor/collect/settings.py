@@ -208,7 +208,23 @@ def pip_files(scene: Scene) -> list[Place]:
 
 def pip_settings(scene: Scene) -> Found:
     """pip's settings for this target as this shell would start it."""
-    rows: list[tuple[Place, str, str, str, int | None]] = []
+    rows, seen, problems = _pip_rows(scene)
+    overridden = _pip_overridden(rows)
+    found = []
+    for (place, section, name, value, line), over in zip(rows, overridden, strict=True):
+        value = value.strip()
+        if value and name in PIP_KEYS:
+            found.append(_setting(scene, "pip", place, "global" if section == ":env:" else section, name, value, line, over))
+    return Found(tuple(found), tuple(seen), tuple(problems))
+
+
+_Row = tuple[Place, str, str, str, int | None]
+"""Place, section, name, value, line."""
+
+
+def _pip_rows(scene: Scene) -> tuple[list[_Row], list[str], list[str]]:
+    """All that pip's files and variables set, in merge order; the files; those that could not be parsed."""
+    rows: list[_Row] = []
     seen, problems = [], []
     for place in pip_files(scene):
         try:
@@ -233,17 +249,19 @@ def pip_settings(scene: Scene) -> Found:
             name = key[4:].lower().replace("_", "-")
             if name and name not in ("version", "help", "config-file"):
                 rows.append((Place("variable", key), ":env:", name, value, None))
+    return rows, seen, problems
+
+
+def _pip_overridden(rows: list[_Row]) -> list[bool]:
+    """For each row, whether a later file, a section or a variable sets the same."""
     last: dict[tuple[str, str], int] = {(section, name): number for number, (_, section, name, _, _) in enumerate(rows)}
     found = []
-    for number, (place, section, name, value, line) in enumerate(rows):
-        value = value.strip()
+    for number, (_, section, name, _, _) in enumerate(rows):
         over = last[section, name] != number
         later = {"global": ("install", ":env:"), ":env:": ()}.get(section, (":env:",))
         # an empty value in a stronger section counts as none, one in a later file of the same section unsets
-        over = over or any((other, name) in last and rows[last[other, name]][3].strip() for other in later)
-        if value and name in PIP_KEYS:
-            found.append(_setting(scene, "pip", place, "global" if section == ":env:" else section, name, value, line, over))
-    return Found(tuple(found), tuple(seen), tuple(problems))
+        found.append(over or any((other, name) in last and rows[last[other, name]][3].strip() for other in later))
+    return found
 
 
 class _Broken(Exception):
@@ -329,7 +347,16 @@ def _has_uv_table(path: str) -> bool:
 
 def uv_settings(scene: Scene) -> Found:
     """uv's settings for this target as this shell would start it."""
-    rows: list[tuple[Place, str, str, str, int | None]] = []
+    rows, seen, problems = _uv_rows(scene)
+    found = []
+    for (place, section, name, value, line), over in zip(rows[:MAX_SETTINGS], _uv_overridden(rows), strict=False):
+        found.append(_setting(scene, "uv", place, section or "global", name, value, line, over))
+    return Found(tuple(found), tuple(seen), tuple(problems))
+
+
+def _uv_rows(scene: Scene) -> tuple[list[_Row], list[str], list[str]]:
+    """All that uv's files and variables set, in merge order; the files; those that could not be parsed."""
+    rows: list[_Row] = []
     seen, problems = [], []
     for place in uv_files(scene):
         try:
@@ -354,12 +381,62 @@ def uv_settings(scene: Scene) -> Found:
             value = scene.environ.get(key, "")
             if value.strip():
                 rows.append((Place("variable", key), section, name, value, None))
+    return rows, seen, problems
+
+
+def _uv_overridden(rows: list[_Row]) -> list[bool]:
     last = {(section, name): number for number, (_, section, name, _, _) in enumerate(rows)}
-    found = []
-    for number, (place, section, name, value, line) in enumerate(rows[:MAX_SETTINGS]):
-        over = name not in UV_ARRAYS and last[section, name] != number
-        found.append(_setting(scene, "uv", place, section or "global", name, value, line, over))
-    return Found(tuple(found), tuple(seen), tuple(problems))
+    return [name not in UV_ARRAYS and last[section, name] != number for number, (_, section, name, _, _) in enumerate(rows)]
+
+
+class Indexes(NamedTuple):
+    """Where pip and uv would take packages from. URLs as configured: they may hold credentials, and are no facts.
+
+    ``""`` stands for the tools' own default, the public index.
+    """
+
+    pip: tuple[str, ...] = ("",)
+    """The primary index first."""
+    uv: tuple[str, ...] = ("",)
+    """In uv's order: the default one last."""
+    links: tuple[str, ...] = ()
+    """``find-links`` of both: folders and pages."""
+    no_index: bool = False
+    """One of the two may ask no index at all."""
+    certificate: str | None = None
+    """pip's ``cert``: a file of certificates."""
+
+
+def indexes(scene: Scene) -> Indexes:
+    """The package indexes that are configured for this target."""
+    rows, _, _ = _pip_rows(scene)
+    kept = [
+        (name, value.strip())
+        for (_, section, name, value, _), over in zip(rows, _pip_overridden(rows), strict=True)
+        if not over and value.strip() and section in ("global", "install", ":env:")
+    ]
+    pip = [value for name, value in kept if name == "index-url"][-1:]
+    extra = [word for name, value in kept if name == "extra-index-url" for word in value.split()]
+    links = [word for name, value in kept if name == "find-links" for word in value.split()]
+    rows, _, _ = _uv_rows(scene)
+    of_uv = [(name, value) for (_, _, name, value, _), over in zip(rows, _uv_overridden(rows), strict=True) if not over]
+    default = [value for name, value in of_uv if name in ("default-index", "index-url")][-1:]
+    others = [
+        word.partition("=")[2] if "=" in word.partition("://")[0] else word
+        for name, value in of_uv
+        if name in ("index", "extra-index-url")
+        for word in value.split()
+    ]
+    links += [word for name, value in of_uv if name == "find-links" for word in value.replace(",", " ").split()]
+    no_index = [value for name, value in (*kept, *of_uv) if name == "no-index" and truthy(value)]
+    certificate = next((value for name, value in reversed(kept) if name == "cert"), None)
+    return Indexes(
+        pip=tuple(dict.fromkeys((*(pip or [""]), *extra))),
+        uv=tuple(dict.fromkeys((*others, *(default or [""])))),
+        links=tuple(dict.fromkeys(links)),
+        no_index=bool(no_index),
+        certificate=certificate,
+    )
 
 
 def _uv_items(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
