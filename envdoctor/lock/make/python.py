@@ -18,7 +18,7 @@ from envdoctor.collect import files, toml
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.lock import changes as differences
 from envdoctor.lock.document import name_of
-from envdoctor.lock.make import places, uv
+from envdoctor.lock.make import here, places, uv
 from envdoctor.lock.make.finish import as_document, finish, old_lock, old_text, shown, stripped, without_credentials
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
 
@@ -120,7 +120,7 @@ def platforms_of(options: Options, previous: str | None) -> tuple[str, ...]:
         found = _PLATFORMS.search(previous)
         asked = tuple(word for word in re.split(r"[ ,]+", found[1]) if word in SUBDIRS) if found else ()
     if not asked:
-        own = places.subdir(options.machine) if options.machine is not None else _this_platform()
+        own = places.subdir(options.machine) if options.machine is not None else here.subdir()
         asked = (*DEFAULT_PLATFORMS, *([own] if own is not None else []))
     return tuple(sorted(set(asked)))
 
@@ -136,8 +136,8 @@ def pythons(options: Options, manifests: Sequence[str], folder: str) -> tuple[st
     if requires and lowest is None:
         raise MakeError(f"requires-python {requires} in {shown(options, manifests[0])} leaves no Python 3")
     if wanted is None and lowest is None and pinned is None:
-        here = _this_python()
-        return here, here, f"nothing says which Python the lock is for: it is for {here} and later (--python-version X.Y)"
+        own = _this_python()
+        return own, own, f"nothing says which Python the lock is for: it is for {own} and later (--python-version X.Y)"
     low = wanted or lowest or pinned or ""
     judged = wanted or pinned or low
     if requires and not _allows(requires, judged):
@@ -482,18 +482,6 @@ def _near(name: str, known: set[str]) -> str | None:
 
     near = difflib.get_close_matches(name_of(name), sorted(known), 1)
     return f"did you mean {near[0]}?" if near else None
-
-
-def _this_platform() -> str | None:
-    """The conda subdir of this machine, None where there is none."""
-    import platform
-    import sys
-
-    from envdoctor.snapshot import Machine, System
-
-    systems: dict[str, System] = {"linux": "linux", "darwin": "macos", "win32": "windows"}
-    system = systems.get(sys.platform)
-    return places.subdir(Machine(system=system, machine=platform.machine().lower())) if system is not None else None
 
 
 def _this_python() -> str:
