@@ -36,6 +36,8 @@ class Rule(NamedTuple):
     """Finds more with ``--deep``."""
     live: bool = False
     """Judges what changes from minute to minute (``machine.limits``), so that no earlier answer is taken over."""
+    messages: tuple[str, ...] = ()
+    """What programs say where the defect bites, for ``explain --error``: a part of a line, ``{module}`` for what varies."""
 
     def finding(
         self,

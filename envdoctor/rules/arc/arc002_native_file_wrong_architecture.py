@@ -44,6 +44,13 @@ RULE = Rule(
     "native-file-wrong-architecture",
     "error",
     reads=("natives", "interpreter", "distributions", "machine", "target", "sites"),
+    messages=(
+        "incompatible architecture (have '{have}', need '{need}')",
+        "wrong ELF class: {class}",
+        "wrong architecture",
+        "is not a valid Win32 application",
+        "cannot open shared object file: wrong ELF class",
+    ),
 )
 
 MANY = 12

@@ -40,7 +40,14 @@ from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
 RULE = Rule(
-    "ARC003", "wheel-tag-unsupported", "error", reads=("distributions", "interpreter", "machine", "natives", "target", "sites")
+    "ARC003",
+    "wheel-tag-unsupported",
+    "error",
+    reads=("distributions", "interpreter", "machine", "natives", "target", "sites"),
+    messages=(
+        "is not a supported wheel on this platform",
+        "can't be installed because it doesn't have a source distribution or wheel for the current platform",
+    ),
 )
 
 MANY = 12

@@ -53,6 +53,16 @@ RULE = Rule(
     "error",
     reads=("natives", "interpreter", "distributions", "sites", "unresolved_symbols"),
     deep=True,
+    messages=(
+        "No module named '{module}'",
+        "cannot import name '{name}' from '{module}'",
+        "cannot import name '{name}' from partially initialized module '{module}'",
+        "Python version mismatch: module was compiled for Python {version}",
+        "undefined symbol: _Py{symbol}",
+        "undefined symbol: Py{symbol}",
+        "Error importing numpy: you should not try to import numpy from",
+        "Importing the numpy C-extensions failed",
+    ),
 )
 
 MANY = 12

@@ -44,6 +44,13 @@ RULE = Rule(
     "cpu-feature-missing",
     "error",
     reads=("natives", "libraries", "machine", "interpreter", "distributions", "conda_packages", "sites", "target"),
+    messages=(
+        "Illegal instruction",
+        "NumPy was built with baseline optimizations: {features}",
+        "Your CPU does not support {features}",
+        "died with <Signals.SIGILL: 4>",
+        "Missing required CPU features",
+    ),
 )
 
 ENFORCED = (2, 33)

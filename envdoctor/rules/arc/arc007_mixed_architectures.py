@@ -40,6 +40,7 @@ RULE = Rule(
     "mixed-architectures",
     "error",
     reads=("conda_packages", "natives", "interpreter", "distributions", "machine", "target", "sites"),
+    messages=("incompatible architecture (have '{have}', need '{need}')",),
 )
 
 

@@ -43,6 +43,13 @@ RULE = Rule(
     "operating-system-too-old",
     "error",
     reads=("distributions", "natives", "machine", "interpreter", "target", "sites", "conda_packages"),
+    messages=(
+        "version `GLIBC_{version}' not found",
+        "was built for macOS {version} which is newer than running OS",
+        "which was built for Mac OS X {version}",
+        "requires macOS {version} or later",
+        "Error loading shared library ld-linux-{arch}.so",
+    ),
 )
 
 MANY = 12

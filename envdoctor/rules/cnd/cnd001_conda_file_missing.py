@@ -33,7 +33,18 @@ from envdoctor.rules.cnd._paths import CROWD, SLIMMED, by_folder, by_weight, key
 from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
-RULE = Rule("CND001", "conda-file-missing", "error", reads=("conda_packages", "conda_meta", "distributions", "sites", "target"))
+RULE = Rule(
+    "CND001",
+    "conda-file-missing",
+    "error",
+    reads=("conda_packages", "conda_meta", "distributions", "sites", "target"),
+    messages=(
+        "No such file or directory: '{path}'",
+        "{library}: cannot open shared object file: No such file or directory",
+        "No module named '{module}'",
+        "The package for {package} located at {path} appears to be corrupted",
+    ),
+)
 
 Lacking = tuple[CondaPackage, list[CondaPath]]
 

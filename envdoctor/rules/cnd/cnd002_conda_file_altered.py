@@ -37,7 +37,15 @@ from envdoctor.snapshot import CondaPackage, CondaPath
 from envdoctor.view import View
 
 RULE = Rule(
-    "CND002", "conda-file-altered", "warning", reads=("conda_packages", "conda_meta", "distributions", "target"), deep=True
+    "CND002",
+    "conda-file-altered",
+    "warning",
+    reads=("conda_packages", "conda_meta", "distributions", "target"),
+    deep=True,
+    messages=(
+        "SafetyError: The package for {package}",
+        "has an incorrect size",
+    ),
 )
 
 _REMADE = (

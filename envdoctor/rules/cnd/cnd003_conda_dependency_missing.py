@@ -38,6 +38,11 @@ RULE = Rule(
     "conda-dependency-missing",
     "error",
     reads=("conda_packages", "conda_meta", "distributions", "sites", "target"),
+    messages=(
+        "The environment is inconsistent",
+        "PackagesNotFoundError",
+        "nothing provides {package} needed by {other}",
+    ),
 )
 
 

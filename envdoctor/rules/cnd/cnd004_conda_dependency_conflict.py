@@ -43,6 +43,13 @@ RULE = Rule(
     "conda-dependency-conflict",
     "error",
     reads=("conda_packages", "conda_meta", "machine", "shell", "target"),
+    messages=(
+        "The environment is inconsistent, please check the package plan carefully",
+        "UnsatisfiableError",
+        "LibMambaUnsatisfiableError",
+        "nothing provides {package} needed by {other}",
+        "Your installed version is: {version}",
+    ),
 )
 _ALSO = {"__glibc": "glibc", "__musl": "musl", "__osx": "macOS", "__linux": "kernel"}
 """Virtual packages for which ARC008 tells what the machine lacks, by the key of its finding."""

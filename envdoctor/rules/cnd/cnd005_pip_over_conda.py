@@ -49,6 +49,11 @@ RULE = Rule(
     "pip-over-conda",
     "warning",
     reads=("conda_packages", "conda_meta", "distributions", "shared_files", "sites", "interpreter", "target"),
+    messages=(
+        "cannot import name '{name}' from '{module}'",
+        "No module named '{module}'",
+        "undefined symbol: {symbol}",
+    ),
 )
 
 MANY = 5

@@ -33,7 +33,17 @@ from envdoctor.rules.cnd._paths import file, key
 from envdoctor.snapshot import CondaPackage, CondaProblem
 from envdoctor.view import View
 
-RULE = Rule("CND006", "conda-record-broken", "error", reads=("conda_packages", "conda_meta", "target"))
+RULE = Rule(
+    "CND006",
+    "conda-record-broken",
+    "error",
+    reads=("conda_packages", "conda_meta", "target"),
+    messages=(
+        "CorruptedEnvironmentError: The target environment has been corrupted",
+        "JSONDecodeError: Expecting value",
+        "Unable to read conda-meta",
+    ),
+)
 
 _OTHER_FILES = ("conda-meta/state", "conda-meta/pixi", "conda-meta/history")
 

@@ -37,7 +37,16 @@ from envdoctor.rules.cnd._settings import DATA, compiled, family, subject
 from envdoctor.snapshot import CondaPackage
 from envdoctor.view import View
 
-RULE = Rule("CND007", "channels-mixed", "warning", reads=("conda_packages", "conda_meta", "conda_installers", "target"))
+RULE = Rule(
+    "CND007",
+    "channels-mixed",
+    "warning",
+    reads=("conda_packages", "conda_meta", "conda_installers", "target"),
+    messages=(
+        "The environment is inconsistent",
+        "undefined symbol: {symbol}",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

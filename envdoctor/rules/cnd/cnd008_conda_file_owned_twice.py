@@ -31,7 +31,17 @@ from envdoctor.rules.cnd._paths import file, key, needed, shown
 from envdoctor.snapshot import CondaPackage, CondaShared
 from envdoctor.view import View
 
-RULE = Rule("CND008", "conda-file-owned-twice", "warning", reads=("conda_packages", "conda_meta", "target"))
+RULE = Rule(
+    "CND008",
+    "conda-file-owned-twice",
+    "warning",
+    reads=("conda_packages", "conda_meta", "target"),
+    messages=(
+        "ClobberError",
+        "ClobberWarning",
+        "This transaction has incompatible packages due to a shared path",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

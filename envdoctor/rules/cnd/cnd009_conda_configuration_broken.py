@@ -53,6 +53,16 @@ RULE = Rule(
     "conda-configuration-broken",
     "error",
     reads=("conda_installers", "conda_meta", "conda_packages", "target", "machine"),
+    messages=(
+        "Unable to load configuration file",
+        "InvalidYAML",
+        "ConfigurationLoadError",
+        "CustomValidationError",
+        "HTTP 404 NOT FOUND for channel {channel}",
+        "UnavailableInvalidChannel",
+        "The channel is not accessible or is invalid",
+        "CondaValueError: 'coerce'",
+    ),
 )
 
 _NEEDED = frozenset(("channels", "default_channels", "custom_channels", "custom_multichannels", "envs_dirs", "pkgs_dirs"))

@@ -32,7 +32,17 @@ from envdoctor.rules.cnd._settings import installers, root_subject
 from envdoctor.snapshot import CondaRoot
 from envdoctor.view import View
 
-RULE = Rule("CND010", "installer-discontinued", "warning", reads=("conda_installers",))
+RULE = Rule(
+    "CND010",
+    "installer-discontinued",
+    "warning",
+    reads=("conda_installers",),
+    messages=(
+        "HTTP 403 FORBIDDEN for channel",
+        "Terms of Service have not been accepted",
+        "CondaToSNonInteractiveError",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

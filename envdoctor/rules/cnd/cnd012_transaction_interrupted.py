@@ -36,7 +36,15 @@ from envdoctor.snapshot import CondaPackage, Distribution
 from envdoctor.view import View, normalize
 
 RULE = Rule(
-    "CND012", "transaction-interrupted", "error", reads=("conda_packages", "conda_meta", "distributions", "sites", "target")
+    "CND012",
+    "transaction-interrupted",
+    "error",
+    reads=("conda_packages", "conda_meta", "distributions", "sites", "target"),
+    messages=(
+        "CorruptedEnvironmentError",
+        "No module named '{module}'",
+        "No such file or directory: '{path}'",
+    ),
 )
 
 CROWD = 10

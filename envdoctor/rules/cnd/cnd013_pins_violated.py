@@ -37,7 +37,17 @@ from envdoctor.rules.cnd._settings import place, setting_subject
 from envdoctor.snapshot import CondaPackage
 from envdoctor.view import View
 
-RULE = Rule("CND013", "pins-violated", "warning", reads=("conda_packages", "conda_meta", "conda_installers", "target"))
+RULE = Rule(
+    "CND013",
+    "pins-violated",
+    "warning",
+    reads=("conda_packages", "conda_meta", "conda_installers", "target"),
+    messages=(
+        "SpecsConfigurationConflictError",
+        "Pins seem to be involved in the conflict",
+        "Requested specs conflict with configured specs",
+    ),
+)
 
 _JUDGED = frozenset(("version", "build", "build_number"))
 

@@ -28,7 +28,17 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.cnd._settings import installers
 from envdoctor.view import View
 
-RULE = Rule("CND014", "environment-not-registered", "info", reads=("conda_installers", "target"))
+RULE = Rule(
+    "CND014",
+    "environment-not-registered",
+    "info",
+    reads=("conda_installers", "target"),
+    messages=(
+        "EnvironmentLocationNotFound: Not a conda environment: {path}",
+        "EnvironmentNameNotFound: Could not find conda environment: {name}",
+        "Could not find conda environment: {name}",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

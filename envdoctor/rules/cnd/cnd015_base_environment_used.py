@@ -37,6 +37,10 @@ RULE = Rule(
     "base-environment-used",
     "warning",
     reads=("target", "conda_installers", "conda_packages", "distributions", "machine", "sites"),
+    messages=(
+        "The environment is not writable",
+        "EnvironmentNotWritableError",
+    ),
 )
 
 _TOOLS = re.compile(

@@ -36,7 +36,18 @@ from envdoctor.snapshot import CondaCache, CondaPackage
 from envdoctor.view import View
 
 RULE = Rule(
-    "CND016", "package-cache-broken", "warning", reads=("conda_installers", "conda_packages", "target", "machine"), deep=True
+    "CND016",
+    "package-cache-broken",
+    "warning",
+    reads=("conda_installers", "conda_packages", "target", "machine"),
+    deep=True,
+    messages=(
+        "CondaVerificationError",
+        "appears to be corrupted. The path '{path}'",
+        "InvalidArchiveError",
+        "ChecksumMismatchError",
+        "BadZipFile: File is not a zip file",
+    ),
 )
 
 

@@ -34,7 +34,20 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Interpreter, VenvConfig
 from envdoctor.view import View
 
-RULE = Rule("INT001", "interpreter-missing", "error", reads=("interpreter", "venv", "target"))
+RULE = Rule(
+    "INT001",
+    "interpreter-missing",
+    "error",
+    reads=("interpreter", "venv", "target"),
+    messages=(
+        "bad interpreter: {path}: no such file or directory",
+        "cannot execute: required file not found",
+        "did not find executable at '{path}'",
+        "No Python at '{path}'",
+        "Broken virtual environment `{path}`",
+        "Broken Python trampoline",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -29,7 +29,20 @@ from envdoctor.finding import Confidence, Finding, Fix
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View
 
-RULE = Rule("INT002", "interpreter-does-not-run", "error", reads=("interpreter", "venv", "target"))
+RULE = Rule(
+    "INT002",
+    "interpreter-does-not-run",
+    "error",
+    reads=("interpreter", "venv", "target"),
+    messages=(
+        "cannot execute binary file: Exec format error",
+        "OSError: [Errno 8] Exec format error: '{path}'",
+        "error while loading shared libraries: {library}: cannot open shared object file",
+        "Bad CPU type in executable",
+        "No module named 'encodings'",
+        "Fatal Python error: init_fs_encoding",
+    ),
+)
 
 _WORDS = {
     "exec-format": "it is no program for this machine",

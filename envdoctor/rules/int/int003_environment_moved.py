@@ -31,7 +31,16 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import PrefixRecord
 from envdoctor.view import View
 
-RULE = Rule("INT003", "environment-moved", "error", reads=("prefix_records", "venv", "target"))
+RULE = Rule(
+    "INT003",
+    "environment-moved",
+    "error",
+    reads=("prefix_records", "venv", "target"),
+    messages=(
+        "bad interpreter: {path}: no such file or directory",
+        "No such file or directory: '{path}/bin/python'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

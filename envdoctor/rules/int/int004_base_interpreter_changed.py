@@ -36,6 +36,12 @@ RULE = Rule(
     "base-interpreter-changed",
     "error",
     reads=("interpreter", "venv", "sites", "target", "distributions", "conda_packages", "conda_meta"),
+    messages=(
+        "No module named 'encodings'",
+        "Could not find platform independent libraries <prefix>",
+        "Could not find platform dependent libraries <exec_prefix>",
+        "The virtual environment was not created successfully",
+    ),
 )
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "distribute"})

@@ -30,7 +30,18 @@ from envdoctor.finding import Finding, Fix, Subject
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View, normalize, specifier_of
 
-RULE = Rule("INT006", "requires-python-unmet", "error", reads=("project", "interpreter", "target", "distributions"))
+RULE = Rule(
+    "INT006",
+    "requires-python-unmet",
+    "error",
+    reads=("project", "interpreter", "target", "distributions"),
+    messages=(
+        "requires a different Python: {version} not in '{specifier}'",
+        "requires Python {specifier} but the running Python is {version}",
+        "is incompatible with the project's Python requirement",
+        "does not satisfy Python{specifier}",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

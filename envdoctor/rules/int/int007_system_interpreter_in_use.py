@@ -35,6 +35,10 @@ RULE = Rule(
     "system-interpreter-in-use",
     "warning",
     reads=("target", "interpreter", "distributions", "conda_meta", "conda_packages", "machine", "sites"),
+    messages=(
+        "error: externally-managed-environment",
+        "This environment is externally managed",
+    ),
 )
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "uv", "virtualenv", "pipx", "envdoctor"})

@@ -29,7 +29,13 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Activation
 from envdoctor.view import View
 
-RULE = Rule("INT008", "activation-conflict", "warning", reads=("shell", "target"))
+RULE = Rule(
+    "INT008",
+    "activation-conflict",
+    "warning",
+    reads=("shell", "target"),
+    messages=("`VIRTUAL_ENV={path}` does not match the project environment path",),
+)
 
 _LEAVE = {"VIRTUAL_ENV": "deactivate", "CONDA_PREFIX": "conda deactivate"}
 

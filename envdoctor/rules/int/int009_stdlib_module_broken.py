@@ -31,7 +31,21 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import StdlibModule
 from envdoctor.view import View
 
-RULE = Rule("INT009", "stdlib-module-broken", "warning", reads=("interpreter", "target", "venv"))
+RULE = Rule(
+    "INT009",
+    "stdlib-module-broken",
+    "warning",
+    reads=("interpreter", "target", "venv"),
+    messages=(
+        "No module named '_{module}'",
+        "No module named 'tkinter'",
+        "No module named 'readline'",
+        "the ssl module is not available",
+        "the ssl module in Python is not available",
+        "Could not import the {module} module",
+        "Missing optional module '{module}'",
+    ),
+)
 
 PUBLIC = {
     "_bz2": "bz2",

@@ -82,6 +82,15 @@ RULE = Rule(
         "interpreter",
         "shell",
     ),
+    messages=(
+        "{library}: cannot open shared object file: No such file or directory",
+        "Library not loaded: {library}",
+        "DLL load failed while importing {module}: The specified module could not be found",
+        "Error loading shared library {library}: No such file or directory",
+        "Could not find module '{library}' (or one of its dependencies)",
+        "dlopen({library}, {flags}): image not found",
+        "Failed to load dynlib/dll '{library}'",
+    ),
 )
 
 

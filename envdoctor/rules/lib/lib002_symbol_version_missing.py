@@ -43,6 +43,11 @@ RULE = Rule(
     "symbol-version-missing",
     "error",
     reads=("natives", "libraries", "machine", "imported_modules", "distributions", "sites", "interpreter", "shell"),
+    messages=(
+        "version `{version}' not found (required by {library})",
+        "undefined symbol: {symbol}, version {version}",
+        "symbol {symbol} version {version} not defined in file {library} with link time reference",
+    ),
 )
 _C_LIBRARY = ("libc.so.", "libm.so.", "libpthread.so.", "libdl.so.", "librt.so.", "ld-linux", "ld64.so.")
 

@@ -49,6 +49,14 @@ RULE = Rule(
     "error",
     reads=("unresolved_symbols", "natives", "libraries", "imported_modules", "distributions"),
     deep=True,
+    messages=(
+        "undefined symbol: {symbol}",
+        "symbol not found in flat namespace '{symbol}'",
+        "Symbol not found: {symbol}",
+        "DLL load failed while importing {module}: The specified procedure could not be found",
+        "Error relocating {library}: {symbol}: symbol not found",
+        "operator {symbol} does not exist",
+    ),
 )
 
 _NAMESPACES = {"at": ("torch",), "c10": ("c10", "torch"), "caffe2": ("torch",), "torch": ("torch",), "google": ("protobuf",)}

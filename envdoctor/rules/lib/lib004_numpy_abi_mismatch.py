@@ -37,7 +37,24 @@ from envdoctor.rules.lib._loading import Weights
 from envdoctor.snapshot import Distribution, NumpyModule
 from envdoctor.view import View, specifier_of, version_of
 
-RULE = Rule("LIB004", "numpy-abi-mismatch", "error", reads=("numpy_modules", "distributions"), deep=True)
+RULE = Rule(
+    "LIB004",
+    "numpy-abi-mismatch",
+    "error",
+    reads=("numpy_modules", "distributions"),
+    deep=True,
+    messages=(
+        "numpy.dtype size changed, may indicate binary incompatibility",
+        "numpy.ufunc size changed, may indicate binary incompatibility",
+        "A module that was compiled using NumPy 1.x cannot be run in NumPy",
+        "module compiled against ABI version {version} but this version of numpy is {other}",
+        "module was compiled against NumPy C-API version {version}",
+        "module compiled against API version {version} but this version of numpy is {other}",
+        "numpy.core.multiarray failed to import",
+        "_ARRAY_API not found",
+        "No module named 'numpy._core'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -40,7 +40,18 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import NativeFile
 from envdoctor.view import View
 
-RULE = Rule("LIB005", "openmp-duplicated", "warning", reads=("natives", "libraries", "distributions", "machine"))
+RULE = Rule(
+    "LIB005",
+    "openmp-duplicated",
+    "warning",
+    reads=("natives", "libraries", "distributions", "machine"),
+    messages=(
+        "OMP: Error #15: Initializing {library}, but found {other} already initialized",
+        "Found Intel OpenMP ('libiomp') and LLVM OpenMP ('libomp') loaded at the same time",
+        "OMP: Error #13",
+        "MKL_THREADING_LAYER=INTEL is incompatible with {library}",
+    ),
+)
 
 _RUNTIME = re.compile(r"(?i)^(?:lib)?(gomp|iomp5(?:md)?|omp5?|omp140\.[a-z0-9_]+)(?:[-.][^/]*)?\.(?:so|dylib|dll)(?:\.[\w.]+)?$")
 

@@ -45,6 +45,16 @@ RULE = Rule(
     "native-file-corrupt",
     "error",
     reads=("natives", "libraries", "machine", "interpreter", "distributions", "sites", "target"),
+    messages=(
+        "{library}: file too short",
+        "{library}: invalid ELF header",
+        "ELF load command past end of file",
+        "ELF file's phentsize not the expected size",
+        "not a mach-o file",
+        "cannot read file data",
+        "slice is not valid mach-o file",
+        "bad magic number",
+    ),
 )
 
 _HARMLESS = ("a linker script", "a static archive", "LLVM bitcode", "cannot be read")

@@ -44,6 +44,7 @@ RULE = Rule(
     "executable-stack-required",
     "error",
     reads=("natives", "libraries", "machine", "interpreter", "distributions", "sites", "shell", "target"),
+    messages=("cannot enable executable stack as shared object requires",),
 )
 
 REFUSES = (2, 41)

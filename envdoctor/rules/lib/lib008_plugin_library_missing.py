@@ -48,6 +48,11 @@ RULE = Rule(
         "interpreter",
         "shell",
     ),
+    messages=(
+        'Could not load the Qt platform plugin "{plugin}" in "{path}"',
+        'Could not find the Qt platform plugin "{plugin}"',
+        "{library}: cannot open shared object file: No such file or directory",
+    ),
 )
 
 

@@ -31,7 +31,18 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.lib._loading import SHOWN, chain_line, each_once
 from envdoctor.view import View
 
-RULE = Rule("LIB009", "interpreter-library-wrong", "error", reads=("interpreter", "libraries", "machine", "shell"))
+RULE = Rule(
+    "LIB009",
+    "interpreter-library-wrong",
+    "error",
+    reads=("interpreter", "libraries", "machine", "shell"),
+    messages=(
+        "error while loading shared libraries: {library}: cannot open shared object file",
+        "error while loading shared libraries: libpython{version}",
+        "Library not loaded: {path}libpython{version}",
+        "symbol lookup error: {path}: undefined symbol: {symbol}",
+    ),
+)
 OPTIONAL = frozenset(["_tkinter", "nis", "_dbm", "_gdbm", "ossaudiodev", "_testcapi"])
 """Modules that are often left without their library, and that few programs import."""
 

@@ -34,7 +34,20 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution, PipState
 from envdoctor.view import View
 
-RULE = Rule("PIP001", "pip-broken", "warning", reads=("installers", "distributions", "sites", "interpreter"))
+RULE = Rule(
+    "PIP001",
+    "pip-broken",
+    "warning",
+    reads=("installers", "distributions", "sites", "interpreter"),
+    messages=(
+        "No module named pip",
+        "No module named 'pip",
+        "cannot import name 'main' from 'pip'",
+        "cannot import name '{name}' from 'pip._{module}'",
+        "module 'pip' has no attribute",
+        "'_NamespacePath' object has no attribute 'sort'",
+    ),
+)
 TOO_OLD = "pip:python"
 """Key of the PIP002 finding that explains a pip whose Python has moved on."""
 

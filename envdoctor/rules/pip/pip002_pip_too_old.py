@@ -31,7 +31,20 @@ from envdoctor.finding import Finding, Severity, Subject
 from envdoctor.rules.base import Rule
 from envdoctor.view import View, version_of
 
-RULE = Rule("PIP002", "pip-too-old", "warning", reads=("installers", "project", "interpreter"))
+RULE = Rule(
+    "PIP002",
+    "pip-too-old",
+    "warning",
+    reads=("installers", "project", "interpreter"),
+    messages=(
+        "Could not find a version that satisfies the requirement {requirement}",
+        "No matching distribution found for {requirement}",
+        'A "pyproject.toml" file was found, but editable mode currently requires a setup.py based build',
+        "unknown metadata version",
+        "no such option: {option}",
+        "A new release of pip is available",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -38,7 +38,18 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Setting
 from envdoctor.view import View
 
-RULE = Rule("PIP003", "install-diverted", "warning", reads=("installers", "shell", "target", "venv", "project"))
+RULE = Rule(
+    "PIP003",
+    "install-diverted",
+    "warning",
+    reads=("installers", "shell", "target", "venv", "project"),
+    messages=(
+        "Can not perform a '--user' install. User site-packages are not visible in this virtualenv",
+        "can't combine user with prefix, exec_prefix/home, or install_(plat)base",
+        "Could not find an activated virtualenv (required)",
+        "Can not combine '--user' and '--target'",
+    ),
+)
 OFF = frozenset(("", "0", "false", "no", "off", "n", "f"))
 
 Verdict = tuple[Severity, str]

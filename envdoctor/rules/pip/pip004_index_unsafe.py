@@ -37,7 +37,17 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Setting
 from envdoctor.view import View
 
-RULE = Rule("PIP004", "index-unsafe", "warning", reads=("installers",))
+RULE = Rule(
+    "PIP004",
+    "index-unsafe",
+    "warning",
+    reads=("installers",),
+    messages=(
+        "CERTIFICATE_VERIFY_FAILED",
+        "is not a trusted or secure host and is being ignored",
+        "it is a security risk",
+    ),
+)
 PUBLIC = ("pypi.org", "pypi.python.org", "test.pypi.org")
 KNOWN_EXTRA = (
     "download.pytorch.org",

@@ -36,7 +36,26 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import BuildNeed
 from envdoctor.view import View
 
-RULE = Rule("PIP005", "build-tools-missing", "info", reads=("installers", "shell", "project", "machine"))
+RULE = Rule(
+    "PIP005",
+    "build-tools-missing",
+    "info",
+    reads=("installers", "shell", "project", "machine"),
+    messages=(
+        "error: command '{compiler}' failed",
+        "fatal error: Python.h: No such file or directory",
+        "Microsoft Visual C++ 14.0 or greater is required",
+        "Failed building wheel for {distribution}",
+        "Failed to build {distribution}",
+        "Could not build wheels for {distribution}",
+        "unable to execute '{compiler}'",
+        "No CMAKE_CXX_COMPILER could be found",
+        "can't find Rust compiler",
+        "Rust toolchain",
+        "pg_config executable not found",
+        "Failed to build installable wheels",
+    ),
+)
 WORDS = {"compiler": "a C compiler", "Python.h": "Python.h", "cmake": "CMake", "cargo": "cargo (Rust)", "nvcc": "nvcc (CUDA)"}
 
 

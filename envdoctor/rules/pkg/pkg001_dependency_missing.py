@@ -34,7 +34,20 @@ from envdoctor.requirements import Edge, askers, binding, brief, combine, eviden
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View, normalize
 
-RULE = Rule("PKG001", "dependency-missing", "error", reads=("distributions", "interpreter", "sites", "gaps", "conda_packages"))
+RULE = Rule(
+    "PKG001",
+    "dependency-missing",
+    "error",
+    reads=("distributions", "interpreter", "sites", "gaps", "conda_packages"),
+    messages=(
+        "No module named '{module}'",
+        "The '{distribution}' distribution was not found and is required by {parent}",
+        "No package metadata was found for {distribution}",
+        "requires {distribution}, which is not installed",
+        "Missing optional dependency '{distribution}'",
+        "requires the {distribution} library but it was not found",
+    ),
+)
 
 CROWD = 60
 """Missing distributions that only one other asks for, above which they are one finding."""

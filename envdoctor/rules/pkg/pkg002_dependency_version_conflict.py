@@ -33,7 +33,20 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
-RULE = Rule("PKG002", "dependency-version-conflict", "error", reads=("distributions", "interpreter", "sites", "conda_packages"))
+RULE = Rule(
+    "PKG002",
+    "dependency-version-conflict",
+    "error",
+    reads=("distributions", "interpreter", "sites", "conda_packages"),
+    messages=(
+        "VersionConflict: ({distribution} {version} (",
+        "but you have {distribution} {version} which is incompatible",
+        "has requirement {requirement}, but you have {distribution} {version}",
+        "is required for a normal functioning of this module, but found {distribution}=={version}",
+        "cannot import name '{name}' from '{module}'",
+        "requires {requirement}, but `{version}` is installed",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

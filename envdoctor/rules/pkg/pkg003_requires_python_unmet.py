@@ -29,7 +29,18 @@ from envdoctor.requirements import satisfies
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View
 
-RULE = Rule("PKG003", "requires-python-unmet", "error", reads=("distributions", "interpreter"))
+RULE = Rule(
+    "PKG003",
+    "requires-python-unmet",
+    "error",
+    reads=("distributions", "interpreter"),
+    messages=(
+        "SyntaxError: invalid syntax",
+        "requires a different Python: {version} not in '{specifier}'",
+        "unsupported operand type(s) for |: '{left}' and '{right}'",
+        "'type' object is not subscriptable",
+    ),
+)
 
 MICROS = range(60)
 """Micro versions that stand for an unknown one; no Python has had as many."""

@@ -33,7 +33,17 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View, version_of
 
-RULE = Rule("PKG004", "duplicate-distribution", "error", reads=("distributions", "sites"))
+RULE = Rule(
+    "PKG004",
+    "duplicate-distribution",
+    "error",
+    reads=("distributions", "sites"),
+    messages=(
+        "No module named '{module}'",
+        "cannot import name '{name}' from '{module}'",
+        "Multiple .dist-info directories",
+    ),
+)
 
 OVERRIDES = 4
 """Distributions of the base that an environment overrides, from which on they are one finding."""

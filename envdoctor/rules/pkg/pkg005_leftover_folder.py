@@ -28,7 +28,16 @@ from envdoctor.rules.base import Rule
 from envdoctor.rules.pkg._leftovers import Remains, remains
 from envdoctor.view import View
 
-RULE = Rule("PKG005", "leftover-folder", "warning", reads=("leftovers", "distributions", "unowned", "sites"))
+RULE = Rule(
+    "PKG005",
+    "leftover-folder",
+    "warning",
+    reads=("leftovers", "distributions", "unowned", "sites"),
+    messages=(
+        "Ignoring invalid distribution {distribution}",
+        "Failed to remove contents in a temporary directory '{path}'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

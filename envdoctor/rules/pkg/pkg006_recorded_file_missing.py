@@ -33,7 +33,18 @@ from envdoctor.rules.pkg._recorded import importable, label, listed, packaged_el
 from envdoctor.snapshot import Distribution, RecordRow
 from envdoctor.view import View
 
-RULE = Rule("PKG006", "recorded-file-missing", "error", reads=("distributions", "sites"))
+RULE = Rule(
+    "PKG006",
+    "recorded-file-missing",
+    "error",
+    reads=("distributions", "sites"),
+    messages=(
+        "No module named '{module}'",
+        "No such file or directory: '{path}'",
+        "cannot import name '{name}' from '{module}'",
+        "Failed to read file `{path}`",
+    ),
+)
 
 SLIMMED = 4
 """Distributions that lack nothing but unneeded files, from which on the environment counts as slimmed."""

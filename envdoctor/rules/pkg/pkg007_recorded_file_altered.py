@@ -38,6 +38,12 @@ RULE = Rule(
     "warning",
     reads=("distributions", "sites", "shared_files", "natives"),
     deep=True,
+    messages=(
+        "source code string cannot contain null bytes",
+        "cannot import name '{name}' from '{module}'",
+        "SyntaxError: (unicode error)",
+        "bad marshal data",
+    ),
 )
 
 

@@ -33,7 +33,16 @@ from envdoctor.rules.pkg._sharing import Group, are_variants, differs, groups, i
 from envdoctor.snapshot import SharedFile
 from envdoctor.view import View
 
-RULE = Rule("PKG008", "file-owned-twice", "error", reads=("shared_files", "distributions", "sites"))
+RULE = Rule(
+    "PKG008",
+    "file-owned-twice",
+    "error",
+    reads=("shared_files", "distributions", "sites"),
+    messages=(
+        "cannot import name '{name}' from '{module}'",
+        "module '{module}' has no attribute '{name}'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -36,7 +36,24 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View, specifier_of, version_of
 
-RULE = Rule("PKG009", "metadata-broken", "error", reads=("distributions", "sites", "leftovers"))
+RULE = Rule(
+    "PKG009",
+    "metadata-broken",
+    "error",
+    reads=("distributions", "sites", "leftovers"),
+    messages=(
+        "no RECORD file was found for {distribution}",
+        "Cannot uninstall {distribution} {version}",
+        "RECORD file not found",
+        "uninstall-no-record-file",
+        "Metadata field Name",
+        "Invalid metadata entry 'name'",
+        "No package metadata was found for {distribution}",
+        "missing a METADATA file",
+        "It is a distutils installed project and thus we cannot accurately determine which files belong to it",
+        "Unable to uninstall `{distribution}",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

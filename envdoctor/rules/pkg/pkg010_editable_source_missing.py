@@ -30,7 +30,16 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
-RULE = Rule("PKG010", "editable-source-missing", "error", reads=("distributions", "target", "pth_files"))
+RULE = Rule(
+    "PKG010",
+    "editable-source-missing",
+    "error",
+    reads=("distributions", "target", "pth_files"),
+    messages=(
+        "No module named '{module}'",
+        "Distribution not found at: file://{path}",
+    ),
+)
 
 _MOUNTS = ("/mnt/", "/media/", "/run/media/", "/Volumes/", "/net/", "/nfs/", "//", "\\\\")
 

@@ -35,7 +35,17 @@ from envdoctor.rules.pkg._sharing import Group, differs, groups, is_rival, older
 from envdoctor.snapshot import Distribution, SharedFile
 from envdoctor.view import View
 
-RULE = Rule("PKG011", "rival-distributions", "warning", reads=("shared_files", "distributions", "natives", "sites"))
+RULE = Rule(
+    "PKG011",
+    "rival-distributions",
+    "warning",
+    reads=("shared_files", "distributions", "natives", "sites"),
+    messages=(
+        "module 'cv2' has no attribute '{name}'",
+        "module '{module}' has no attribute '{name}'",
+        "cannot import name '{name}' from '{module}'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -38,7 +38,18 @@ from envdoctor.rules.pkg._recorded import label, listed
 from envdoctor.snapshot import BrokenImport, Distribution
 from envdoctor.view import View
 
-RULE = Rule("PKG012", "removed-api-needed", "error", reads=("broken_imports", "distributions", "interpreter"), deep=True)
+RULE = Rule(
+    "PKG012",
+    "removed-api-needed",
+    "error",
+    reads=("broken_imports", "distributions", "interpreter"),
+    deep=True,
+    messages=(
+        "cannot import name '{name}' from '{module}'",
+        "module '{module}' has no attribute '{name}'",
+        "No module named '{module}'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

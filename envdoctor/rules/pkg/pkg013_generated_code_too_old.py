@@ -35,7 +35,21 @@ from envdoctor.rules.pkg._recorded import label
 from envdoctor.snapshot import Distribution, GeneratedCode
 from envdoctor.view import View
 
-RULE = Rule("PKG013", "generated-code-too-old", "error", reads=("generated", "distributions", "natives", "shell"))
+RULE = Rule(
+    "PKG013",
+    "generated-code-too-old",
+    "error",
+    reads=("generated", "distributions", "natives", "shell"),
+    messages=(
+        "Descriptors cannot be created directly",
+        "Descriptors cannot not be created directly",
+        "Detected incompatible Protobuf Gencode/Runtime versions",
+        "The grpc package installed is at version {version}, but the generated code in",
+        "The installed pydantic-core version ({version}) is incompatible with the current pydantic version",
+        "cannot import name 'builder' from 'google.protobuf.internal'",
+        "'FieldDescriptor' object has no attribute",
+    ),
+)
 
 Numbers = tuple[int, int, int]
 

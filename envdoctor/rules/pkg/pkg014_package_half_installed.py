@@ -35,7 +35,15 @@ from envdoctor.snapshot import Distribution, Unowned
 from envdoctor.view import View, normalize
 
 RULE = Rule(
-    "PKG014", "package-half-installed", "error", reads=("distributions", "unowned", "leftovers", "sites", "conda_packages")
+    "PKG014",
+    "package-half-installed",
+    "error",
+    reads=("distributions", "unowned", "leftovers", "sites", "conda_packages"),
+    messages=(
+        "No module named '{module}'",
+        "cannot import name '{name}' from '{module}' (unknown location)",
+        "No package metadata was found for {distribution}",
+    ),
 )
 
 NEARLY_ALL = 0.9

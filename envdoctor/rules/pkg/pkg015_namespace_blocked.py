@@ -30,7 +30,13 @@ from envdoctor.rules.pkg._recorded import label, listed
 from envdoctor.snapshot import NamespaceBlock
 from envdoctor.view import View
 
-RULE = Rule("PKG015", "namespace-blocked", "error", reads=("namespace_blocks", "distributions", "sites"))
+RULE = Rule(
+    "PKG015",
+    "namespace-blocked",
+    "error",
+    reads=("namespace_blocks", "distributions", "sites"),
+    messages=("No module named '{module}'",),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

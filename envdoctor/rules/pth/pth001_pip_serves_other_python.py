@@ -36,7 +36,17 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import PathCommand
 from envdoctor.view import View
 
-RULE = Rule("PTH001", "pip-serves-other-python", "warning", reads=("shell", "target"))
+RULE = Rule(
+    "PTH001",
+    "pip-serves-other-python",
+    "warning",
+    reads=("shell", "target"),
+    messages=(
+        "No module named '{module}'",
+        "Requirement already satisfied: {distribution} in {path}",
+        "command not found",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -35,7 +35,17 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
 from envdoctor.view import View
 
-RULE = Rule("PTH002", "user-site-leak", "warning", reads=("sites", "distributions", "shell", "target"))
+RULE = Rule(
+    "PTH002",
+    "user-site-leak",
+    "warning",
+    reads=("sites", "distributions", "shell", "target"),
+    messages=(
+        "No module named '{module}'",
+        "cannot import name '{name}' from '{module}' ({path}.local/lib",
+        "Defaulting to user installation because normal site-packages is not writeable",
+    ),
+)
 SHOWN = 5
 
 

@@ -35,7 +35,18 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution, Shadow
 from envdoctor.view import View, normalize
 
-RULE = Rule("PTH003", "pythonpath-leak", "warning", reads=("shell", "sites", "distributions", "shadows", "interpreter"))
+RULE = Rule(
+    "PTH003",
+    "pythonpath-leak",
+    "warning",
+    reads=("shell", "sites", "distributions", "shadows", "interpreter"),
+    messages=(
+        "AssertionError: SRE module mismatch",
+        "cannot import name '{name}' from '{module}'",
+        "Error importing numpy: you should not try to import numpy from",
+        "No module named 'encodings'",
+    ),
+)
 VERSIONED = re.compile(r"python(\d\.\d+)t?[/\\](?:site|dist)-packages")
 SHOWN = 5
 

@@ -43,6 +43,11 @@ RULE = Rule(
     "library-path-override",
     "warning",
     reads=("shell", "natives", "libraries", "machine", "sites", "interpreter", "distributions"),
+    messages=(
+        "undefined symbol: {symbol}",
+        "version `{version}' not found (required by {library})",
+        "symbol lookup error: {path}: undefined symbol: {symbol}",
+    ),
 )
 SHOWN = 5
 

@@ -38,7 +38,19 @@ from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution, Shadow
 from envdoctor.view import View
 
-RULE = Rule("PTH005", "stdlib-shadowed", "error", reads=("shadows", "distributions", "sites"))
+RULE = Rule(
+    "PTH005",
+    "stdlib-shadowed",
+    "error",
+    reads=("shadows", "distributions", "sites"),
+    messages=(
+        "since it has the same name as the standard library module named '{module}'",
+        "partially initialized module '{module}' has no attribute '{name}' (most likely due to a circular import)",
+        "module '{module}' has no attribute '{name}'",
+        "cannot import name '{name}' from '{module}'",
+        "No module named '{module}'; '{package}' is not a package",
+    ),
+)
 
 PLACES = {
     "working-directory": "in the working directory",

@@ -29,7 +29,19 @@ from envdoctor.finding import Finding
 from envdoctor.rules.base import Rule
 from envdoctor.view import View
 
-RULE = Rule("PTH006", "package-shadowed", "warning", reads=("shadows", "distributions"))
+RULE = Rule(
+    "PTH006",
+    "package-shadowed",
+    "warning",
+    reads=("shadows", "distributions"),
+    messages=(
+        "if it has the same name as a library you intended to import",
+        "partially initialized module '{module}' has no attribute '{name}' (most likely due to a circular import)",
+        "cannot import name '{name}' from partially initialized module '{module}' (most likely due to a circular import)",
+        "module '{module}' has no attribute '{name}'",
+        "'{package}' is not a package",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

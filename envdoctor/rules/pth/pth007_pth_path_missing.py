@@ -31,7 +31,13 @@ from envdoctor.rules.pth._files import ignored, name_of, owner_of
 from envdoctor.snapshot import PthFile, PthLine
 from envdoctor.view import View
 
-RULE = Rule("PTH007", "pth-path-missing", "warning", reads=("pth_files", "distributions", "interpreter"))
+RULE = Rule(
+    "PTH007",
+    "pth-path-missing",
+    "warning",
+    reads=("pth_files", "distributions", "interpreter"),
+    messages=("No module named '{module}'",),
+)
 SHOWN = 5
 
 

@@ -36,7 +36,18 @@ from envdoctor.rules.pth._files import ignored, name_of, owner_of
 from envdoctor.snapshot import Entry, PthFile, PthLine
 from envdoctor.view import View
 
-RULE = Rule("PTH008", "pth-runs-code", "info", reads=("pth_files", "distributions", "interpreter", "sites"))
+RULE = Rule(
+    "PTH008",
+    "pth-runs-code",
+    "info",
+    reads=("pth_files", "distributions", "interpreter", "sites"),
+    messages=(
+        "Error processing line {line} of {path}:",
+        "Remainder of file ignored",
+        "Failed to import the site module",
+        "distutils-precedence.pth",
+    ),
+)
 
 KNOWN: tuple[tuple[str, str], ...] = (
     (r"distutils-precedence\.pth", r"import os; var = 'SETUPTOOLS_USE_DISTUTILS'; [^;]*; [^;]*_distutils_hack'\)\.\w+\(\);?"),

@@ -35,7 +35,19 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution, Script
 from envdoctor.view import View
 
-RULE = Rule("PTH009", "script-interpreter-wrong", "error", reads=("scripts", "distributions", "interpreter", "target"))
+RULE = Rule(
+    "PTH009",
+    "script-interpreter-wrong",
+    "error",
+    reads=("scripts", "distributions", "interpreter", "target"),
+    messages=(
+        "bad interpreter: {path}: no such file or directory",
+        "cannot execute: required file not found",
+        "Fatal error in launcher: Unable to create process using '{path}'",
+        "failed to canonicalize script path",
+        "No such file or directory: '{path}'",
+    ),
+)
 SYSTEM = ("/usr/bin/", "/usr/local/bin/", "/bin/", "/opt/local/bin/", "/usr/sbin/")
 SHOWN = 5
 SUBJECTS = 100

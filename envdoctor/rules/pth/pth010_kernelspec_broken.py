@@ -31,7 +31,19 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Kernel
 from envdoctor.view import View
 
-RULE = Rule("PTH010", "kernelspec-broken", "warning", reads=("kernels", "distributions", "interpreter", "target"))
+RULE = Rule(
+    "PTH010",
+    "kernelspec-broken",
+    "warning",
+    reads=("kernels", "distributions", "interpreter", "target"),
+    messages=(
+        "Failed to start the Kernel",
+        "NoSuchKernel: {name}",
+        "No such kernel named {name}",
+        "The kernel failed to start",
+        "No such file or directory: '{path}'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:
