@@ -43,6 +43,10 @@ class Request:
     """Take over what an earlier run has read and nothing has changed since, and keep what this one reads."""
     all_libraries: bool = False
     """Read all libraries of the machine, so that the snapshot can stand for it (``check --machine``)."""
+    for_gpu: bool = False
+    """The facts are judged for a machine with a GPU: read what native files hold for it."""
+    locks: tuple[str, ...] = ()
+    """Lockfiles to compare with instead of those that are found; relative ones as seen from `cwd`."""
     progress: Callable[[str], None] | None = None
     """Takes a few words about what takes long."""
 
@@ -77,6 +81,8 @@ def observe(request: Request) -> Collected:
         deep=request.deep,
         probe=request.probe,
         all_libraries=request.all_libraries,
+        for_gpu=request.for_gpu,
+        locks=tuple(os.path.normpath(os.path.join(cwd or "/", lock)) for lock in request.locks),
         progress=request.progress,
     )
     return collect(scene, use_cache=request.use_cache)

@@ -551,11 +551,16 @@ def test_machine_of_a_snapshot_or_alone(cli: Cli, good: Env, tmp_path: Path) -> 
     fails(cli("check", good.prefix, "--machine", tmp_path / "y.json"), "schema 7")
 
 
-def test_lock_is_accepted_and_said_not_to_be_checked(cli: Cli, good: Env, tmp_path: Path) -> None:
-    (tmp_path / "uv.lock").write_text("")
-    done = cli("check", good.prefix, "--lock", tmp_path / "uv.lock")
-    assert done.returncode == 0
-    assert "lockfiles are not compared in this version" in " ".join(done.stdout.split())
+def test_lock_names_what_is_read_instead_of_what_is_found(cli: Cli, good: Env, tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("alpha==1.0 --hash=sha256:00\n")
+    other = tmp_path / "other.lock"
+    other.write_text('lock-version = "1.0"\ncreated-by = "by hand"\npackages = []\n')
+    facts = json.loads(cli("snapshot", good.prefix, "--project", tmp_path).stdout)
+    assert [(lock["path"], lock["format"]) for lock in facts["locks"]] == [("requirements.txt", "requirements")]
+    done = cli("check", good.prefix, "--project", tmp_path, "--lock", other, "--format", "json")
+    assert json.loads(done.stdout)["findings"] is not None
+    (tmp_path / "notes.md").write_text("# nothing")
+    fails(cli("check", good.prefix, "--lock", tmp_path / "notes.md"), "notes.md", "no lockfile of a known format")
 
 
 # -------------------------------------------------------------------------------------------------- fix, explain, rules

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from envdoctor.snapshot import Machine, Snapshot
 
 STARTED = time.perf_counter()
+MAX_HEAD = 1 << 20
+"""Bytes of a file that tell whether it is a lockfile."""
+LOCKS_HINT = (
+    "known are uv.lock, pylock.toml, poetry.lock, pdm.lock, Pipfile.lock, requirements files, conda-lock.yml, pixi.lock "
+    "and @EXPLICIT"
+)
 MAX_DOCUMENT = 256 << 20
 """Bytes of a snapshot or baseline that are read."""
 
@@ -73,6 +79,7 @@ class Session:
             deep=bool(self.value("deep")),
             use_cache=not self.value("no_cache"),
             all_libraries=all_libraries,
+            locks=tuple(self.value("lock") or ()),
             progress=progress.say,
         )
         with progress:
@@ -89,7 +96,20 @@ class Session:
             if self.options.get(name) is not None:
                 option = "TARGET" if name == "target" else f"--{name}"
                 raise UsageError(f"--snapshot and {option} name two different things to judge", "give one of them")
-        return Collected(read_snapshot(file), (), {})
+        return Collected(self._with_locks(read_snapshot(file)), (), {})
+
+    def _with_locks(self, snapshot: Snapshot) -> Snapshot:
+        """The facts of a snapshot with the lockfiles that ``--lock`` names instead of its own."""
+        named = tuple(os.path.abspath(lock) for lock in self.value("lock") or ())
+        if not named:
+            return snapshot
+        import msgspec
+
+        from envdoctor.collect import locks
+        from envdoctor.collect.scene import Scene
+
+        scene = Scene(target=snapshot.target, prefix=snapshot.target.prefix, project_root=self.project)
+        return msgspec.structs.replace(snapshot, locks=locks.collect(scene, named).locks)
 
     def report(self) -> Report:
         """The report, before any baseline."""
@@ -139,10 +159,22 @@ class Session:
         for lock in self.value("lock") or ():
             if not files.exists(lock):
                 raise UsageError(f"--lock {lock}: no such file")
-            notes.append(f"lockfiles are not compared in this version: {_text(lock)}")
+            if not is_lock(lock):
+                raise UsageError(f"--lock {_text(lock)}: no lockfile of a known format", LOCKS_HINT)
         if not selection.codes():
             notes.append("--select and --ignore leave no rule to run: nothing was checked")
         return notes
+
+
+def is_lock(file: str) -> bool:
+    """The file can be a lockfile: its name says so, or what it begins with."""
+    from envdoctor.lock.formats import format_of
+
+    try:
+        data = files.read(file, MAX_HEAD).data
+    except files.Unreadable:
+        return False
+    return format_of(os.path.basename(file), data, named=True) is not None
 
 
 def read_snapshot(file: str) -> Snapshot:

@@ -86,7 +86,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
     import msgspec
 
-    from envdoctor.collect import interpreter, machine, overrides, paths, project, shell
+    from envdoctor.collect import device_code, gpu, interpreter, machine, overrides, paths, project, shell
 
     run = _Runner(scene)
     memory = run("cache", lambda: _memory(scene, use_cache), None)
@@ -104,7 +104,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
 
     def environment() -> dict[str, Any]:
         """What the target's own files say."""
-        from envdoctor.collect import generated, imports, namespaces, pth, scripts
+        from envdoctor.collect import frameworks, generated, imports, namespaces, pth, scripts
 
         trees, dists = read.trees, read.dists
         followed = run(
@@ -123,6 +123,7 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
                 "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
             ),
             "generated": run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
+            "frameworks": run("frameworks", lambda: frameworks.collect(scene, sites, dists.distributions), ()),
             "broken_imports": followed.broken,
             "opened_libraries": followed.opened,
             "sites": run(
@@ -133,6 +134,15 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
             **({"scripts": found.scripts, "prefix_records": found.prefix_records, "kernels": found.kernels} if found else {}),
         }
 
+    def locked() -> dict[str, Any]:
+        """Lockfiles and manifests."""
+        from envdoctor.collect import locks
+
+        return run("locks", lambda: locks.collect(scene, scene.locks), locks.Facts())._asdict()
+
+    around_project = scene.project_root is not None or scene.locks
+    here = run("machine", lambda: machine.collect(scene), Machine())
+    here = run("gpu", lambda: gpu.add(scene, here, recall), here)
     snapshot = Snapshot(
         date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         tool_version=__version__,
@@ -140,8 +150,10 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         target=scene.target,
         venv=facts.venv,
         project=manifest,
-        machine=run("machine", lambda: machine.collect(scene), Machine()),
-        **{"interpreter": facts.interpreter} | recall("environment", (facts, sites), environment),
+        machine=here,
+        **{"interpreter": facts.interpreter}
+        | recall("environment", (facts, sites), environment)
+        | (recall("locks", scene.locks, locked) if around_project else {}),
     )
     snapshot = msgspec.structs.replace(
         snapshot, shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), snapshot.natives, sites), Shell())
@@ -199,7 +211,11 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     around = recall("surroundings", (facts, sites, manifest), surroundings, "environment")
     loader = recall("libraries", (asked, scene.all_libraries), libraries, "environment")
     if "machine" in loader:
-        loader |= {"machine": msgspec.structs.replace(loader["machine"], limits=base.machine.limits)}
+        own = {name: getattr(base.machine, name) for name in _NOT_FOR_LOADER}
+        loader |= {"machine": msgspec.structs.replace(loader["machine"], **own)}
+    if device_code.wanted(scene, base):
+        fat = (base.natives, len(base.sites))
+        loader |= recall("device-code", fat, lambda: {"device_code": run("gpu", lambda: device_code.collect(scene, base), None)})
     if memory is not None:
         run("cache", memory.save, None)
     gaps = tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))
@@ -214,6 +230,10 @@ def _memory(scene: Scene, use_cache: bool) -> Memory | None:
     from envdoctor.collect.memory import remember
 
     return remember(scene)
+
+
+_NOT_FOR_LOADER: dict[str, Any] = {"limits": Limits(), "gpus": (), "nvidia": None, "amd": None}
+"""Parts of the machine that do not decide what the loader finds."""
 
 
 def _for_loader(snapshot: Snapshot) -> Snapshot:
@@ -233,7 +253,7 @@ def _for_loader(snapshot: Snapshot) -> Snapshot:
             library_folders=shell.library_folders,
             overrides=shell.overrides,
         ),
-        machine=msgspec.structs.replace(snapshot.machine, limits=Limits()),
+        machine=msgspec.structs.replace(snapshot.machine, **_NOT_FOR_LOADER),
     )
 
 

@@ -28,6 +28,10 @@ class Scene:
     deep: bool = False
     all_libraries: bool = False
     """Read everything that the machine's loader can find, not only what the target asks for."""
+    locks: tuple[str, ...] = ()
+    """Absolute paths of the lockfiles that the user named."""
+    for_gpu: bool = False
+    """The target is judged for a machine with a GPU, whatever this one has."""
     probe: bool = True
     progress: Callable[[str], None] | None = None
     """Takes a few words about what takes long, for a person who waits."""

@@ -94,7 +94,9 @@ def read(data: bytes, path: str, format: Format) -> Lock:  # noqa: A002 - the wo
     module = next(kind.module for kind in FORMATS if kind.format == format)
     try:
         reader = importlib.import_module(f"envdoctor.lock.formats.{module}")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != f"envdoctor.lock.formats.{module}":
+            raise
         raise LockError(f"{format} is not read in this version") from None
     lock: Lock = reader.read(data, path)
     return lock

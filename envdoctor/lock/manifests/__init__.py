@@ -1,1 +1,53 @@
-"""What projects declare, one module a kind of file: ``read(data, path) -> Manifest``. Pure."""
+"""What projects declare, one module a kind of file: ``read(data, path) -> Manifest``, raising LockError. Pure."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import NamedTuple
+
+from envdoctor.lock.model import LockError, Manifest, ManifestFormat
+
+
+class Kind(NamedTuple):
+    """One kind of manifest."""
+
+    format: ManifestFormat
+    module: str
+    names: str
+    """Regular expression that the whole file name matches."""
+
+
+MANIFESTS: tuple[Kind, ...] = (
+    Kind("pyproject", "pyproject", r"pyproject\.toml"),
+    Kind("pipfile", "pipfile", r"Pipfile"),
+    Kind("pixi", "pixi", r"pixi\.toml"),
+    Kind("environment", "environment", r"(?:.*[-_.])?environment(?:[-_.].*)?\.ya?ml"),
+    Kind("setup", "setup", r"setup\.(?:cfg|py)"),
+    Kind("requirements-in", "requirements_in", r"(?:.*[-_.])?(?:requirements|constraints)(?:[-_.].*)?\.(?:in|txt)"),
+)
+_BY_NAME = tuple((kind, re.compile(kind.names)) for kind in MANIFESTS)
+
+
+def format_of(name: str) -> ManifestFormat | None:
+    """The kind of manifest that a file of that name is; a requirements file can be a lock instead (``lock.formats``)."""
+    return next((kind.format for kind, pattern in _BY_NAME if pattern.fullmatch(name)), None)
+
+
+def read(data: bytes, path: str, format: ManifestFormat) -> Manifest:  # noqa: A002 - the word for it
+    """The manifest in `data`. Raises LockError, also for a kind that has no reader."""
+    module = next(kind.module for kind in MANIFESTS if kind.format == format)
+    try:
+        reader = importlib.import_module(f"envdoctor.lock.manifests.{module}")
+    except ModuleNotFoundError as error:
+        if error.name != f"envdoctor.lock.manifests.{module}":
+            raise
+        raise LockError(f"{format} is not read in this version") from None
+    manifest: Manifest = reader.read(data, path)
+    return manifest
+
+
+def unreadable(path: str, format: ManifestFormat, error: LockError) -> Manifest:  # noqa: A002
+    """The manifest that stands for a file that cannot be read."""
+    place = f"{error.where}: " if error.where else ""
+    return Manifest(path=path, format=format, error=f"{place}{error}", line=error.line)
