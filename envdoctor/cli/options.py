@@ -23,8 +23,7 @@ def several(*decorators: Decorator) -> Decorator:
     return apply
 
 
-target = several(
-    click.argument("target", required=False, metavar="[TARGET]"),
+place = several(
     click.option("--python", metavar="PATH", help="The environment of this interpreter."),
     click.option("-p", "--prefix", metavar="DIR", help="The environment in this folder."),
     click.option("-n", "--name", metavar="NAME", help="The conda or mamba environment of this name."),
@@ -34,6 +33,8 @@ target = several(
         help="Where manifests, lockfiles and settings are looked for (default: here, up to the repository's root).",
     ),
 )
+
+target = several(click.argument("target", required=False, metavar="[TARGET]"), place)
 
 facts = several(
     click.option("--deep/--no-deep", default=None, help="Also hash every recorded file: seconds, not milliseconds."),

@@ -13,6 +13,8 @@ from envdoctor.rules import FAMILIES, LoadedRule
 SECTIONS = ("Why it matters", "How it is found", "Look-alikes that are fine", "How to fix", "Example")
 """Sections of every page, in order."""
 
+MESSAGES = "Known by these messages"
+"""Heading of the list that every page ends with, from the rule itself."""
 MARKER = "## "
 
 
@@ -43,7 +45,9 @@ def plain(rule: LoadedRule) -> str:
 def markdown(rule: LoadedRule) -> str:
     """The page for the documentation."""
     body = rule.page.strip().split("\n", 1)[1].strip() if "\n" in rule.page.strip() else ""
-    return f"# {rule.rule.code} {rule.rule.name}\n\n{title(rule)}\n\n{facts(rule)}\n\n{body}\n"
+    known = "".join(f"- `{message.replace('`', chr(39))}`\n" for message in rule.rule.messages)
+    end = f"\n{MARKER}{MESSAGES}\n{known}" if known else ""
+    return f"# {rule.rule.code} {rule.rule.name}\n\n{title(rule)}\n\n{facts(rule)}\n\n{body}\n{end}"
 
 
 def for_terminal(rule: LoadedRule, look: Look) -> str:
@@ -87,6 +91,8 @@ def for_terminal(rule: LoadedRule, look: Look) -> str:
         else:
             block.append(line)
     flush()
+    if rule.rule.messages:
+        lines += ["", styled(MESSAGES, "bold", look), *("    " + message for message in rule.rule.messages)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -101,6 +107,7 @@ def list_json(rules: Iterable[LoadedRule]) -> str:
             "title": title(rule),
             "reads": list(rule.rule.reads),
             "deep": rule.rule.deep,
+            "messages": list(rule.rule.messages),
         }
         for rule in rules
     ]

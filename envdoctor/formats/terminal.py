@@ -106,6 +106,15 @@ def render(report: Report, look: Look = DEFAULT) -> str:
     return to_ascii(text) if look.ascii else text
 
 
+def blocks(report: Report, look: Look = DEFAULT) -> list[str]:
+    """The findings alone, each cause in full, an empty line between two."""
+    writer = _Writer(report, look)
+    lines: list[str] = []
+    for group in writer.groups:
+        lines += ["", *writer.block(group)] if lines else writer.block(group)
+    return lines
+
+
 def styled(text: str, style: str, look: Look) -> str:
     """`text` in colour, where there is colour."""
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if look.color and text else text

@@ -46,6 +46,7 @@ RULE = Rule(
         "fatal error: Python.h: No such file or directory",
         "Microsoft Visual C++ 14.0 or greater is required",
         "Failed building wheel for {distribution}",
+        "Failed to build installable wheels",
         "Failed to build {distribution}",
         "Could not build wheels for {distribution}",
         "unable to execute '{compiler}'",
@@ -53,7 +54,6 @@ RULE = Rule(
         "can't find Rust compiler",
         "Rust toolchain",
         "pg_config executable not found",
-        "Failed to build installable wheels",
     ),
 )
 WORDS = {"compiler": "a C compiler", "Python.h": "Python.h", "cmake": "CMake", "cargo": "cargo (Rust)", "nvcc": "nvcc (CUDA)"}
