@@ -253,7 +253,15 @@ def loading(view: View) -> Loading:
     equal = (
         msgspec.structs.replace(snapshot.interpreter, optional_modules=()),
         msgspec.structs.replace(
-            machine, libraries=(), all_libraries=False, library_folders=(), uncached_libraries=(), limits=Limits()
+            machine,
+            libraries=(),
+            all_libraries=False,
+            library_folders=(),
+            uncached_libraries=(),
+            limits=Limits(),
+            gpus=(),
+            nvidia=None,
+            amd=None,
         ),
         machine is snapshot.machine,
     )

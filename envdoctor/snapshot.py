@@ -204,6 +204,56 @@ class UnresolvedSymbols(Fact, frozen=True, kw_only=True):
     """Dotted name of the extension module through which it is loaded; None when the file is one itself."""
 
 
+class CodeSet(Fact, frozen=True, kw_only=True):
+    """Architectures for which one part of a file holds device code: a translation unit, of which a GPU runs one version."""
+
+    binaries: tuple[str, ...] = ()
+    """Machine code: ``sm_80``, ``sm_90a``; ``gfx90a``, ``gfx942:xnack-``."""
+    ptx: tuple[str, ...] = ()
+    """PTX, which a driver compiles for GPUs of this or a higher capability: ``compute_90``."""
+    count: int = 1
+    """Parts of the file with just these."""
+
+
+class DeviceCode(Fact, frozen=True, kw_only=True):
+    """What a native file holds for GPUs: the headers of its fat binaries, not what a name or a build setting says."""
+
+    path: str
+    folder: int = -1
+    """As in :class:`NativeFile`."""
+    owner: str | None = None
+    kind: Literal["cuda", "hip"] = "cuda"
+    sets: tuple[CodeSet, ...] = ()
+    """Sorted, the most frequent first; at most 50."""
+    problem: str | None = None
+    """Why not all of it could be read."""
+
+
+class Framework(Fact, frozen=True, kw_only=True):
+    """What the files of an installed framework say of the accelerator that it was built for."""
+
+    name: str
+    """Normalized name of the distribution."""
+    version: str | None = None
+    site: int
+    path: str
+    """The file that says it, relative to its site folder; the metadata folder where only name and version tell."""
+    kind: Literal["torch", "jax", "tensorflow", "onnxruntime", "cupy", "torch-extension"]
+    build: Literal["cpu", "cuda", "rocm", "xpu", "unknown"] = "unknown"
+    cuda: str | None = None
+    """Version of the CUDA toolkit: ``12.6``, or its major version alone."""
+    rocm: str | None = None
+    cudnn: str | None = None
+    torch: str | None = None
+    """Version of torch (X.Y) that an extension says it was built for."""
+    minimum: str | None = None
+    """jax: the oldest jaxlib that it takes."""
+    partners: tuple[str, ...] = ()
+    """jax plugins: names of modules that must be of the same version, with it: ``jaxlib 0.4.30``."""
+    architectures: tuple[str, ...] = ()
+    """As a list in its files says: ``sm_80``, ``compute_90``."""
+
+
 class NumpyModule(Fact, frozen=True, kw_only=True):
     """What an extension module says about the numpy headers that it was compiled with."""
 
@@ -570,6 +620,32 @@ class CondaOrphan(Fact, frozen=True, kw_only=True):
     """Those records (``name=version=build``), at most 20."""
 
 
+class CondaLost(Fact, frozen=True, kw_only=True):
+    """A package of the cache whose files are in the prefix, and which has no record there."""
+
+    name: str
+    version: str
+    build: str
+    cache: str
+    """Its folder in the package cache."""
+    paths: int
+    """Files and links of the package, compiled modules aside."""
+    there: int
+    """How many of them are in the prefix, and of no other record."""
+    same: int = 0
+    """How many of these are the cache's own files (hard links)."""
+    examples: tuple[str, ...] = ()
+    """At most 5 of them, relative to the prefix; native ones first."""
+
+
+class CondaStranger(Fact, frozen=True, kw_only=True):
+    """A file of the prefix that no record and no RECORD names, and that looks like a package's: a hard link, or a library."""
+
+    path: str
+    """Relative to the prefix."""
+    links: int = 1
+
+
 class CondaCoverage(Fact, frozen=True, kw_only=True):
     """How far the paths of the records were compared with what is there. Counts of paths."""
 
@@ -609,6 +685,10 @@ class CondaMeta(Fact, frozen=True, kw_only=True):
     """None where there is no such file."""
     pins: tuple[CondaPin, ...] = ()
     orphans: tuple[CondaOrphan, ...] = ()
+    lost: tuple[CondaLost, ...] = ()
+    """Packages without a record, by name; at most 20."""
+    strangers: tuple[CondaStranger, ...] = ()
+    """By path; at most 200. None of a package in ``lost``, none below site folders."""
     frozen: bool = False
     """conda-meta/frozen: the environment is not to be changed (CEP 22)."""
     pixi: str | None = None
@@ -1245,12 +1325,102 @@ class Cpu(Fact, frozen=True, kw_only=True):
 
 
 class Gpu(Fact, frozen=True, kw_only=True):
-    """One accelerator; filled by a later collector."""
+    """One accelerator of the machine."""
 
     name: str
     vendor: str | None = None
+    """``nvidia``, ``amd``, ``apple``, ``intel``."""
     architecture: str | None = None
+    """NVIDIA: compute capability (``9.0``); AMD: the instruction set (``gfx90a``); Apple: the chip (``m2``)."""
+    by_name: bool = False
+    """``architecture`` follows from the name by a table, nothing has said it."""
     memory: int | None = None
+    """Bytes."""
+    bus: str | None = None
+    """PCI address: ``0000:17:00.0``."""
+    driver: str | None = None
+    """Kernel driver that is bound to it, where that is not its vendor's own for computing: nouveau, vfio-pci; empty for none."""
+    mig: tuple[str, ...] | None = None
+    """Names of its MIG instances; None where it is not divided."""
+
+
+class DriverLibrary(Fact, frozen=True, kw_only=True):
+    """A copy of libcuda, the half of NVIDIA's driver that programs load."""
+
+    path: str
+    version: str | None = None
+    """Of the driver that it belongs to, as its file name says; None where it says none (WSL, copies)."""
+    kind: Literal["driver", "compat", "wsl", "stub"] = "driver"
+    """``compat``: of a forward-compatibility package. ``stub``: for linking only."""
+    by: str | None = None
+    """How the loader finds it: ``LD_LIBRARY_PATH``, ``cache``; None where it does not."""
+
+
+class DeviceNode(Fact, frozen=True, kw_only=True):
+    """A file in /dev that programs must open to use a GPU."""
+
+    path: str
+    exists: bool = True
+    allowed: bool = True
+    """This user may read and write it."""
+    group: int | None = None
+    """Number of the group that may."""
+
+
+class Nvidia(Fact, frozen=True, kw_only=True):
+    """NVIDIA's driver on the machine."""
+
+    driver: str | None = None
+    """Version of the kernel module: 550.54.15; None where none is loaded."""
+    open_module: bool = False
+    cuda: str | None = None
+    """Highest CUDA version of the driver, as it says itself (NVML): 12.4."""
+    libraries: tuple[DriverLibrary, ...] = ()
+    """libcuda.so.1 in the order in which the loader looks, then copies in usual places where it does not look."""
+    nodes: tuple[DeviceNode, ...] = ()
+    devices: int | None = None
+    """GPUs that the kernel module drives; None where nothing tells."""
+    hardware: int | None = None
+    """NVIDIA GPUs on the PCI bus, whether or not a driver drives them."""
+    problem: str | None = None
+    """What NVML answered in the place of facts: ``Driver/library version mismatch``."""
+    runtime: bool = False
+    """NVIDIA's container runtime has set this container up (its files are mounted, or its variables say so)."""
+
+
+class Amd(Fact, frozen=True, kw_only=True):
+    """AMD's driver for computing (amdgpu, KFD) on the machine."""
+
+    driver: str | None = None
+    """Version of the amdgpu module, where it is not the kernel's own."""
+    rocm: str | None = None
+    """Version of ROCm installed on the system."""
+    nodes: tuple[DeviceNode, ...] = ()
+    hardware: int | None = None
+    """AMD GPUs on the PCI bus."""
+
+
+class Disk(Fact, frozen=True, kw_only=True):
+    """A folder that a run writes to, and the file system that it lies on. Sizes in bytes."""
+
+    role: Literal["environment", "project", "temporary", "cache", "shared memory", "home"]
+    path: str
+    free: int | None = None
+    """For this user."""
+    total: int | None = None
+    files_free: int | None = None
+    """Inodes left for this user; None where the file system counts none."""
+    files: int | None = None
+    exists: bool = True
+    writable: bool = True
+    read_only: bool = False
+    """Mounted so."""
+    noexec: bool = False
+    """Programs and libraries on it cannot be executed or mapped."""
+    variable: str | None = None
+    """The variable that names it."""
+    device: int | None = None
+    """Number of its file system: folders of one have one."""
 
 
 class Limits(Fact, frozen=True, kw_only=True):
@@ -1264,8 +1434,12 @@ class Limits(Fact, frozen=True, kw_only=True):
     open_files_soft: int | None = None
     open_files_hard: int | None = None
     shared_memory: int | None = None
+    shared_memory_free: int | None = None
     disk_free: int | None = None
     """Under the prefix."""
+    disks: tuple[Disk, ...] = ()
+    temporary: tuple[Disk, ...] = ()
+    """Candidates for temporary files in the order in which Python tries them, the first that it can use last."""
 
 
 class Machine(Fact, frozen=True, kw_only=True):
@@ -1291,6 +1465,9 @@ class Machine(Fact, frozen=True, kw_only=True):
     """Every C library installed there, the system's own (``libc``) first: a glibc system may have musl's loader, too."""
     cpu: Cpu = Cpu()
     gpus: tuple[Gpu, ...] = ()
+    nvidia: Nvidia | None = None
+    """None where nothing of NVIDIA is there."""
+    amd: Amd | None = None
     limits: Limits = Limits()
     container: str | None = None
     libraries: tuple[NativeFile, ...] = ()
@@ -1336,6 +1513,9 @@ class Snapshot(Fact, frozen=True, kw_only=True):
     imported_modules: tuple[ImportedModule, ...] = ()
     unresolved_symbols: tuple[UnresolvedSymbols, ...] = ()
     opened_libraries: tuple[OpenedLibrary, ...] = ()
+    frameworks: tuple[Framework, ...] = ()
+    device_code: tuple[DeviceCode, ...] | None = None
+    """Fat binaries of native files; None where they were not read, because no GPU made them matter."""
     numpy_modules: tuple[NumpyModule, ...] = ()
     """Extension modules that import numpy's C-API: of a wheel that is as it was published, one stands for all."""
     shared_files: tuple[SharedFile, ...] = ()
@@ -1386,6 +1566,8 @@ def from_json(data: bytes) -> Snapshot:
                 raise SnapshotError(f"no snapshot: {name} name site folder {item.site}, of {len(snapshot.sites)}")
     if any(not -1 <= native.folder < len(snapshot.sites) for native in snapshot.natives):
         raise SnapshotError(f"no snapshot: natives name a site folder that is none of {len(snapshot.sites)}")
+    if any(not -1 <= code.folder < len(snapshot.sites) for code in snapshot.device_code or ()):
+        raise SnapshotError(f"no snapshot: device code names a site folder that is none of {len(snapshot.sites)}")
     return snapshot
 
 
@@ -1401,6 +1583,7 @@ _OF_SITES = frozenset(
         "broken_imports",
         "namespace_blocks",
         "pth_files",
+        "frameworks",
     ]
 )
 """Fields whose items have the index of a site folder."""

@@ -670,11 +670,14 @@ def test_every_question_is_noted(twice: Twice, monkeypatch: pytest.MonkeyPatch) 
     real = {name: getattr(os, name) for name in QUESTIONS}
     busy = False
 
+    held: list[watch.Watch] = []
+
     def spy(name: str) -> object:
         def call(path: object = ".", *args: object, **options: object) -> object:
             nonlocal busy
             seen = watch.active
             if seen is not None and not busy and isinstance(path, str) and options.get("dir_fd") is None:
+                held.append(seen)  # or another watch could get its identity
                 asked.setdefault(str(id(seen)), set()).add(path)
             return real[name](path, *args, **options)
 

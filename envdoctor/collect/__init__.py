@@ -214,8 +214,9 @@ def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
         own = {name: getattr(base.machine, name) for name in _NOT_FOR_LOADER}
         loader |= {"machine": msgspec.structs.replace(loader["machine"], **own)}
     if device_code.wanted(scene, base):
-        fat = (base.natives, len(base.sites))
-        loader |= recall("device-code", fat, lambda: {"device_code": run("gpu", lambda: device_code.collect(scene, base), None)})
+        loader |= recall(
+            "device-code", (), lambda: {"device_code": run("gpu", lambda: device_code.collect(scene, base), None)}, "environment"
+        )
     if memory is not None:
         run("cache", memory.save, None)
     gaps = tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))

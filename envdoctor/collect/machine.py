@@ -11,7 +11,7 @@ import re
 import struct
 import sys
 
-from envdoctor.collect import cgroup, cpu, files
+from envdoctor.collect import cgroup, cpu, files, storage
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Cpu, Limits, Machine, System, text
 
@@ -238,6 +238,7 @@ def _limits(scene: Scene) -> Limits:
     except (AttributeError, OSError):
         affinity = None
     soft, hard = _open_files()
+    here = not scene.target.foreign
     return Limits(
         memory=total,
         memory_limit=memory_limit,
@@ -246,7 +247,10 @@ def _limits(scene: Scene) -> Limits:
         open_files_soft=soft,
         open_files_hard=hard,
         shared_memory=_space("/dev/shm", free=False) if sys.platform.startswith("linux") else None,
+        shared_memory_free=_space("/dev/shm") if sys.platform.startswith("linux") else None,
         disk_free=_space(scene.prefix),
+        disks=storage.disks(scene) if here else (),
+        temporary=storage.temporary(scene) if here else (),
     )
 
 
