@@ -328,7 +328,7 @@ def _place(text: str) -> tuple[str, str, str]:
 
 def _version_and_build(text: str) -> tuple[str, str | None]:
     """``>=1.0 , <2 py34_0`` -> ``>=1.0,<2`` and ``py34_0``."""
-    written, build = _parted(text)
+    written, build = parted(text)
     if _TWO_WORDS.search(written):
         raise InvalidSpec("a space within a version")
     version_ = "".join(written.split())
@@ -337,7 +337,8 @@ def _version_and_build(text: str) -> tuple[str, str | None]:
     return version_[1:], build  # name=1.2=build is exact; name=1.2, and "name =1.2 build", are not
 
 
-def _parted(text: str) -> tuple[str, str | None]:
+def parted(text: str) -> tuple[str, str | None]:
+    """What stands behind a name in a version, as written, and a build: at the last blank or = that can part them."""
     last = max(map(text.rfind, "-=,|<>~"))
     if last >= 1 and text[last] == "=" and text[last - 1] not in "=!|,<>~" and last + 1 < len(text):
         return text[:last], text[last + 1 :].strip() or None
