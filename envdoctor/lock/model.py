@@ -224,6 +224,8 @@ class Manifest(Fact, frozen=True, kw_only=True):
     """Groups that its tool installs when nothing is said, '' for the project itself; None where that is the lock's to say."""
     extras: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
+    dynamic: tuple[str, ...] = ()
+    """Fields of ``[project]`` that the build backend fills in (PEP 621): what they come to is not known."""
     tools: tuple[str, ...] = ()
     """Tools that it is written for: ``[tool.…]`` tables of pyproject.toml."""
     problems: tuple[str, ...] = ()
