@@ -28,10 +28,10 @@ ALGORITHMS = ("sha256", "md5")
 """The strongest first."""
 
 
-def verify(options: Options, lock: Lock, path: str, platform: str) -> int:
+def verify(options: Options, lock: Lock, path: str, text: str, platform: str) -> int:
     """Installs `lock` into a scratch prefix and checks that with envdoctor: 0, or 1 with what it found told.
 
-    `path` is the lock's file. Raises MakeError where it cannot be installed.
+    `text` is the lock's text, `path` where it is written, or would be. Raises MakeError where it cannot be installed.
     """
     if platform not in lock.platforms:
         raise MakeError(f"--verify: the lock is not for {platform}, which is this machine's", "--platform takes it in")
@@ -40,7 +40,9 @@ def verify(options: Options, lock: Lock, path: str, platform: str) -> int:
         options.say("installing the lock into a scratch prefix")
         count = install(lock, prefix, platform, environ=options.environ, say=options.say, offline=options.offline)
         options.say("checking what was installed")
-        return _checked(options, prefix, path, platform, count)
+        copy = os.path.join(folder, os.path.basename(path))
+        Path(copy).write_text(text, encoding="utf-8")
+        return _checked(options, prefix, copy, platform, count)
 
 
 def install(

@@ -71,14 +71,16 @@ def resolve(
     indexes: Sequence[str] = (),
     offline: bool = False,
 ) -> tuple[Resolved, ...]:
-    """The pip section for one platform, sorted by name. Raises UvError with uv's explanation, LookupError for a platform that
-    uv has no wheels for (its argument says which)."""
+    """The pip section for one platform, sorted by name. `indexes` are uv's options for package indexes.
+
+    Raises UvError with uv's explanation, LookupError for a platform that uv has no wheels for (its argument says which).
+    """
     from envdoctor.lock.formats import pylock
     from envdoctor.lock.select import best
 
     with tempfile.TemporaryDirectory(prefix="envdoctor-lock-") as folder:
         common = ["--python-platform", uv_platform(request), "--python-version", request.python, *uv.interpreter()]
-        common += ["--no-header", "-q", *uv.index_options(environ, indexes), *(["--offline"] if offline else [])]
+        common += ["--no-header", "-q", *indexes, *(["--offline"] if offline else [])]
         settings = {**environ, "MACOSX_DEPLOYMENT_TARGET": request.macos or MACOS}
 
         def write(name: str, lines: Iterable[str]) -> str:

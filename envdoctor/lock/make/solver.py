@@ -14,7 +14,10 @@ from envdoctor.lock.make.options import MakeError
 
 MISSING = "py-rattler is not installed"
 MISSING_HINT = "pip install 'envdoctor[lock]' brings py-rattler and uv"
-_CANDIDATES = re.compile(r"[Nn]o candidates were found for (\S+)(?: ([^\n]*?))?\.?$", re.MULTILINE)
+_CANDIDATES = re.compile(
+    r"[Nn]o candidates were found for (\S+?)(?: [^\n]*?)?\.?$|([^\s│├└─]+)(?: [^\n]*?)?, for which no candidates were found",
+    re.MULTILINE,
+)
 _ANY = re.compile(r"(?<=\S) \*(?=$|[ ,.])", re.MULTILINE)
 
 
@@ -191,8 +194,8 @@ class _Solver:
         """The solver's explanation, and what the channels have of the packages that it found no candidate for."""
         lines = [_ANY.sub("", line) for line in text.strip().splitlines()]
         lines[0] = lines[0].removeprefix("Cannot solve the request because of: ")
-        for match in dict.fromkeys((found[1], (found[2] or "").strip()) for found in _CANDIDATES.finditer(text)):
-            name = match[0].partition("[")[0].partition("::")[2] or match[0].partition("[")[0]
+        for spec in dict.fromkeys(found[1] or found[2] for found in _CANDIDATES.finditer(text)):
+            name = spec.partition("[")[0].rpartition("::")[2]
             if name.startswith("__"):
                 version = task.virtual.get(name)
                 told = f"{name} {version[0]}" if version else f"no {name}"
@@ -232,16 +235,21 @@ class _Solver:
             )
         if "could not find subdir" in first or "404" in text or "No such file" in last:
             where = re.search(r"['(]([a-z]+://[^')\s]+)", first)
-            named = public(where[1]) if where else ", ".join(public(name) for name in self.names)
+            named = _channel(where[1]) if where else ", ".join(public(name) for name in self.names)
             return MakeError(f"there is no channel {named}: {last}", "the manifest's channels: names it, or --channel")
         if "error sending request" in first or "tcp" in text or "dns" in text:
             where = re.search(r"[(]([a-z]+://[^)\s]+)", first)
             return MakeError(
-                f"cannot reach {public(where[1]) if where else 'the channel'}: {last}",
+                f"cannot reach {_channel(where[1]) if where else 'the channel'}: {last}",
                 "--offline solves with what the cache has",
                 details[1:-1],
             )
         return MakeError(f"{platform}: {first}", None, details[1:])
+
+
+def _channel(url: str) -> str:
+    """The channel that a file of repodata belongs to."""
+    return re.sub(r"/(?:noarch|[a-z]+-[a-z0-9]+)/[^/]*$", "", public(url))
 
 
 def _record(found: Any) -> Record:
