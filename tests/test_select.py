@@ -120,12 +120,34 @@ def test_baseline_round_trip() -> None:
     assert len(again["findings"]) == 3
 
 
-def test_baseline_entries_that_are_gone_are_counted() -> None:
+def test_baseline_entries_that_are_gone_are_named() -> None:
     checks = (Check("PKG001", "clean"),)
-    stale = baseline.Baseline(findings=(baseline.Known("0" * 16, "PKG001"), baseline.Known("1" * 16, "PKG002")))
+    stale = baseline.Baseline(findings=(baseline.Known("0" * 16, "PKG001", "x is gone"), baseline.Known("1" * 16, "PKG002")))
     after = baseline.apply(report([], checks=checks), stale, "b.json")
-    assert len(after.notes) == 1
-    assert "1 entry" in after.notes[0]
+    assert after.notes == ("b.json: PKG001 x is gone is no longer found", "b.json: --write-baseline b.json brings it up to date")
+
+
+def test_baseline_has_reasons_and_days() -> None:
+    """An entry holds on its last day, and its reason is the report's; what is written anew keeps both."""
+    import json
+
+    known: list[Finding] = [finding("PKG001", key="a"), finding("PKG002", key="b")]
+    first = baseline.document(report(known), reason="until the vendor answers", expires=date(2026, 1, 2))
+    entries = baseline.parse(json.dumps(first).encode(), "b.json")
+    today = baseline.apply(report(known), entries, "b.json")
+    assert [(one.reason, one.expires) for one in today.suppressed] == [("until the vendor answers", "2026-01-02")] * 2
+    later = baseline.apply(report(known), entries, "b.json", date(2026, 1, 3))
+    assert len(later.findings) == 2
+    assert later.notes[0] == "b.json: PKG001 a is wrong (until the vendor answers) expired on 2026-01-02"
+    again = baseline.document(report([*known, finding("PKG003", key="c")]), entries, reason="new")
+    assert [row.get("reason") for row in again["findings"]] == ["until the vendor answers", "until the vendor answers", "new"]
+    assert [row.get("expires") for row in again["findings"]] == ["2026-01-02", "2026-01-02", None]
+
+
+def test_many_entries_that_are_gone_are_counted() -> None:
+    checks = (Check("PKG001", "clean"),)
+    stale = baseline.Baseline(findings=tuple(baseline.Known(f"{n:016}", "PKG001", f"m{n}") for n in range(30)))
+    assert len(baseline.apply(report([], checks=checks), stale, "b.json").notes) == baseline.SHOWN + 2
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,17 @@ if TYPE_CHECKING:
 @options.facts
 @click.option("--baseline", metavar="FILE", help="Report only what this file does not know.")
 @click.option("--write-baseline", metavar="FILE", help="Write all findings to this file, to be known from now on.")
+@click.option("--reason", metavar="TEXT", help="With --write-baseline: why the new entries may stay.")
+@click.option("--expires", metavar="DATE", help="With --write-baseline: the last day (2027-01-31) of the new entries.")
 @options.screen
-def check(formats: tuple[str, ...], output: str | None, write_baseline: str | None, **given: Any) -> int:
+def check(
+    formats: tuple[str, ...],
+    output: str | None,
+    write_baseline: str | None,
+    reason: str | None,
+    expires: str | None,
+    **given: Any,
+) -> int:
     """Inspect an environment and report what is wrong with it.
 
     TARGET is a prefix folder, an interpreter, or the name of a conda or mamba environment. Without one: $VIRTUAL_ENV, else
@@ -40,32 +49,37 @@ def check(formats: tuple[str, ...], output: str | None, write_baseline: str | No
     Exit code: 0 nothing at or above --fail-on, 1 something, 2 envdoctor could not do its job, 130 interrupted.
     """
     import os
+    from datetime import date
 
+    from envdoctor import baseline
     from envdoctor.cli import files, tell
     from envdoctor.cli.session import Session, read_bytes
     from envdoctor.formats import FORMATS
+    from envdoctor.select import UsageError
 
     session = Session(given)
     wanted = files.outputs(formats or session.settings.format or (), output, FORMATS)
+    last = None
     if write_baseline is not None:
         files.writable(write_baseline)
+        last = options.day(expires, "--expires")
+    elif reason or expires:
+        raise UsageError("--reason and --expires are said of entries that --write-baseline writes")
     known = session.value("baseline")
     if known is not None and session.options.get("baseline") is None and write_baseline and not os.path.exists(known):
         known = None
-    data = read_bytes(known, "--baseline") if known is not None else None
-    if data is not None:
-        from envdoctor import baseline
-
-        entries = baseline.parse(data, known)
+    entries = baseline.parse(read_bytes(known, "--baseline"), known) if known is not None else None
     report = session.report()
-    if data is not None:
-        report = baseline.apply(report, entries, os.path.basename(known))
+    if entries is not None:
+        report = baseline.apply(report, entries, os.path.basename(known), date.today())
     written: list[str] = []
     if write_baseline is not None:
-        from envdoctor import baseline
         from envdoctor.formats.json import dump
 
-        files.write_file(write_baseline, dump(baseline.document(report)))
+        if entries is None and os.path.isfile(write_baseline):
+            entries = baseline.parse(read_bytes(write_baseline, "--write-baseline"), write_baseline)
+        made = baseline.document(report, entries, reason=" ".join((reason or "").split()), expires=last)
+        files.write_file(write_baseline, dump(made))
         written.append(write_baseline)
     for one in wanted:
         text = _render(report, one.format, session, to_file=one.file is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import click
@@ -58,3 +59,15 @@ screen = several(
     click.option("-q", "--quiet", is_flag=True, default=None, help="A line for each finding and the counts."),
     click.option("-v", "--verbose", is_flag=True, default=None, help="All evidence, all findings, timings."),
 )
+
+
+def day(text: str | None, option: str) -> date | None:
+    """The day that an option names. Raises UsageError."""
+    from envdoctor.select import UsageError
+
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise UsageError(f"{option} '{text[:40]}' is no day", "a day is written so: 2027-01-31") from None
