@@ -39,3 +39,18 @@ def _default(platform: str) -> tuple[VirtualPackage, ...]:
 def defaults(platforms: Iterable[str]) -> tuple[VirtualPackage, ...]:
     """What conda-lock takes for granted on `platforms`: all of them ``assumed``."""
     return tuple(one for platform in platforms for one in _default(platform))
+
+
+RECORDED = "virtual_packages"
+"""Key of ``metadata.custom_metadata``: what envdoctor solved a lock for, where that is not the default."""
+
+
+def recorded(text: str) -> dict[str, dict[str, str]]:
+    """``linux-64 __cuda=12.4 __archspec=1=x86_64; osx-arm64 …`` as a table like DEFAULTS; what is not understood is left out."""
+    table: dict[str, dict[str, str]] = {}
+    for part in text.split(";")[:100]:
+        platform, *words = part.split()[:100] or [""]
+        if platform:
+            pairs = (word.partition("=") for word in words if word.startswith("__") and "=" in word)
+            table[platform] = {name: value.replace("=", " ", 1) for name, _, value in pairs}
+    return table
