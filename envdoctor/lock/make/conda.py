@@ -10,7 +10,7 @@ from typing import NamedTuple
 from envdoctor.collect import files
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.formats.text import safe
-from envdoctor.lock import conda_spec, document
+from envdoctor.lock import conda_hash, conda_spec, conda_virtual, document
 from envdoctor.lock.make import channels, entries, pip_section, solver, uv, virtual
 from envdoctor.lock.make.finish import finish, old_lock, old_text, shown
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
@@ -21,8 +21,6 @@ MAX_MANIFEST = 4 << 20
 MAX_THREADS = 8
 _EDITABLE = re.compile(rb"^\s*-\s+[\"']?(-e\s[^\n\"'#]*[^\s\"'#])", re.MULTILINE)
 _ONLY = re.compile(rb"^\s*allow-pypi-requests\s*[:=]\s*(?:false|False|no|off)\b", re.MULTILINE)
-RECORDED = "virtual_packages"
-"""Key below ``metadata.custom_metadata``."""
 
 
 class Wanted(NamedTuple):
@@ -78,7 +76,7 @@ def run(options: Options, manifests: Sequence[str]) -> int:
     made, notes = _entries(options, plan, answer)
     text = _text(manifests, plan, made)
     python = next((record.version for record in answer.records[plan.platforms[0]] if record.name == "python"), None)
-    return _finish(options, manifests, plan.path, text, old, previous, plan.platforms, python, (*plan.notes, *notes))
+    return _finish(options, plan.path, text, old, previous, plan.platforms, python, (*plan.notes, *notes))
 
 
 # -------------------------------------------------------------------------------------------------------------- what is asked
@@ -255,10 +253,7 @@ def _virtual(options: Options, platforms: Sequence[str], old: Lock | None) -> vi
         except (yaml.Broken, yaml.Unknown) as error:
             raise MakeError(f"{shown(options, where)}:{error.line}: not YAML: {error}") from None
         spec = virtual.parsed(node.plain if node is not None else None, shown(options, where))
-    recorded = None
-    if old is not None and not options.upgrade:
-        text = dict(old.recorded).get(RECORDED)
-        recorded = virtual.read(text) if text else None
+    recorded = None if options.upgrade else _recorded(old)
     return virtual.resolve(platforms, spec=spec, recorded=recorded, machine=options.machine, options=options.virtual_packages)
 
 
@@ -469,13 +464,47 @@ def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[
 
 
 def _text(manifests: Sequence[str], plan: Plan, made: Sequence[Locked]) -> str:
-    """The lock as conda-lock writes it, byte for byte."""
-    raise NotImplementedError
+    """The lock as conda-lock writes it, byte for byte. Platforms are sorted, so that the next run writes the same."""
+    from envdoctor.lock.formats import conda_lock
+
+    tables = {**plan.virtual.table, **({"noarch": plan.virtual.noarch} if plan.virtual.noarch else {})}
+    own = plan.virtual.custom or plan.virtual.from_file
+    hashes = {
+        platform: conda_hash.content_hash(plan.asked, platform, tables if own else None)
+        if platform in plan.asked.dependencies
+        else dict(plan.old.recorded if plan.old is not None else ()).get(f"content-hash {platform}", "")
+        for platform in sorted((*plan.platforms, *plan.kept))
+    }
+    recorded = _recorded(plan.old) or {}
+    kept = {platform: recorded[platform] for platform in plan.kept if platform in recorded}
+    custom = {**(plan.virtual.table if plan.virtual.custom else {}), **kept}
+    metadata = conda_lock.Metadata(
+        content_hash=hashes,
+        channels=[(one.url, one.used_env_vars) for one in plan.asked.channels],
+        platforms=sorted(hashes),
+        sources=[_relative(os.path.dirname(plan.path), manifest) for manifest in manifests],
+        custom={conda_virtual.RECORDED: virtual.written(custom)} if custom else {},
+    )
+    return conda_lock.write(os.path.basename(plan.path), metadata, made).decode("utf-8")
+
+
+def _recorded(old: Lock | None) -> dict[str, dict[str, str]] | None:
+    """Virtual packages that the old lock says it was solved for; None where it does not say."""
+    text = dict(old.recorded).get(conda_virtual.RECORDED) if old is not None else None
+    return conda_virtual.recorded(text) if text else None
+
+
+def _relative(folder: str, path: str) -> str:
+    """A source as conda-lock writes it down: relative to the lock's folder, with slashes."""
+    try:
+        return os.path.relpath(os.path.realpath(path), os.path.realpath(folder)).replace(os.sep, "/")
+    except ValueError:
+        # another drive
+        return path.replace(os.sep, "/")
 
 
 def _finish(
     options: Options,
-    manifests: Sequence[str],
     path: str,
     text: str,
     old: Lock | None,
@@ -527,4 +556,4 @@ def _by_conda_lock(options: Options, manifests: Sequence[str], path: str, previo
     text, hosts = without_credentials(text)
     if hosts:
         notes.append(f"credentials for {', '.join(hosts)} are not in the lock")
-    return _finish(options, manifests, path, text, old, previous, platforms, None, (*found.notes, *notes))
+    return _finish(options, path, text, old, previous, platforms, None, (*found.notes, *notes))

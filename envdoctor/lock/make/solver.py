@@ -215,7 +215,7 @@ class _Solver:
             if records:
                 versions = sorted({record.version for record in records}, reverse=True)
                 shown = ", ".join(str(version) for version in versions[:5])
-                return f"{where} has {name} {shown}{' …' if len(versions) > 5 else ''} for {platform}"
+                return f"{where} has {name} {shown}{' …' if len(versions) > 5 else ''}"
             import difflib
 
             names = [one.normalized for one in await self.gateway.names(self.channels, [platform, "noarch"])]

@@ -37,6 +37,8 @@ class Virtuals(NamedTuple):
     from_file: bool
     """conda-lock's own file of virtual packages says so: its defaults are no part of what is hashed."""
     notes: tuple[str, ...]
+    noarch: dict[str, str] = {}
+    """What the file says of ``noarch``: nothing to solve for, but part of what is hashed."""
 
 
 def resolve(
@@ -64,7 +66,8 @@ def resolve(
         notes += _from_machine(table, machine)
     for word in options:
         _apply(table, word)
-    return Virtuals(table, table != defaults, spec is not None, tuple(notes))
+    noarch = dict(spec.get("noarch", {})) if spec is not None else {}
+    return Virtuals(table, table != defaults, spec is not None, tuple(notes), noarch)
 
 
 def parsed(document: object, path: str) -> dict[str, dict[str, str]]:
@@ -91,17 +94,6 @@ def written(table: Table) -> str:
         words = (f"{name}={version.replace(' ', '=')}" for name, version in sorted(table[platform].items()))
         parts.append(" ".join((platform, *words)))
     return "; ".join(parts)
-
-
-def read(text: str) -> Table:
-    """What ``written`` wrote; what is not understood is left out."""
-    table: Table = {}
-    for part in text.split(";"):
-        platform, *words = part.split()[:100] or [""]
-        if platform:
-            pairs = (word.partition("=") for word in words if word.startswith("__") and "=" in word)
-            table[platform] = {name: value.replace("=", " ", 1) for name, _, value in pairs}
-    return table
 
 
 def for_solver(names: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -165,6 +157,11 @@ def _from_machine(table: Table, machine: Machine) -> list[str]:
         facts["__osx"] = _number(machine.os_version)
     else:
         facts["__win"] = _number(machine.os_version)
+    nvidia = machine.nvidia
+    if nvidia is not None and nvidia.cuda:
+        facts["__cuda"] = _number(nvidia.cuda)
+    elif nvidia is None or not (nvidia.driver or nvidia.libraries):
+        own.pop("__cuda", None)
     if machine.cpu.microarchitecture:
         facts["__archspec"] = f"1 {machine.cpu.microarchitecture}"
     own.update({name: value for name, value in facts.items() if value})
