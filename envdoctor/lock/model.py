@@ -65,6 +65,8 @@ class Need(Fact, frozen=True, kw_only=True):
     """Normalized (PEP 503) for pypi, lower case for conda."""
     spec: str = ""
     """PEP 440 specifier, or the MatchSpec after the name; '' for any."""
+    text: str = ""
+    """As written, where `spec` does not say it all (constraints of Poetry's kind: ``>=1 || <0.5``)."""
     version: str | None = None
     """The entry that is meant, where the lock says which."""
     source: str | None = None

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from envdoctor.conda import archives
 from envdoctor.lock import conda_virtual, document
+from envdoctor.lock.manifests.poetry_specs import pep440
 from envdoctor.lock.model import Artifact, ArtifactKind, Lock, Locked, LockError, Manager, Need
 
 VERSIONS = ("1",)
 MANAGERS: dict[str, Manager] = {"conda": "conda", "pip": "pypi"}
-_PEP440 = re.compile(r"(?:[<>=!~]=?=?[^\s,|^]+(?:, ?|$))+")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")
 
@@ -193,8 +193,9 @@ class _Entries:
         key = (name, spec, manager)
         if (need := self.needs.get(key)) is None:
             if manager == "pypi":
-                text = "" if spec == "*" or not _PEP440.fullmatch(spec) else spec
-                need = Need(name=document.name_of(name), spec=text)
+                specifier = pep440(spec) or ""
+                kept = "" if specifier == ("" if spec == "*" else spec) else spec
+                need = Need(name=document.name_of(name), spec=specifier, text=kept)
             else:
                 need = Need(name=name.lower(), spec="" if spec == "*" else spec)
             self.needs[key] = need
@@ -335,7 +336,7 @@ def _entry(package: Locked, tool: str, platform: str, category: str) -> list[str
     if artifact.kind == "vcs":
         url = f"{url}@{artifact.commit or artifact.reference}"
         hashes, source = {"sha256": str(artifact.commit or artifact.reference)}, url
-    needs = {need.name: need.spec or ("*" if tool == "pip" else "") for need in package.needs}
+    needs = {need.name: need.text or need.spec or ("*" if tool == "pip" else "") for need in package.needs}
     out = [f"- name: {_text(package.name, 8, 4)}\n"]
     for key, value in (("version", package.version or ""), ("manager", tool), ("platform", platform)):
         out.append(f"  {key}: {_text(value, len(key) + 4, 4)}\n")
