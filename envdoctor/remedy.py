@@ -17,6 +17,7 @@ from envdoctor.snapshot import CondaPackage, Distribution
 from envdoctor.view import version_of
 
 if TYPE_CHECKING:
+    from envdoctor.lock.commands import LockRemedy
     from envdoctor.view import View
 
 Tool = Literal["pip", "uv", "conda", "mamba", "micromamba", "pixi", "apt", "outside-pip"]
@@ -32,6 +33,13 @@ class Remedy:
         self.python = snapshot.interpreter.path
         self.kind = snapshot.target.kind
         self.tools = snapshot.shell.tools
+
+    @cached_property
+    def locks(self) -> LockRemedy:
+        """Commands about the project's locks."""
+        from envdoctor.lock.commands import LockRemedy
+
+        return LockRemedy(self.view)
 
     # ------------------------------------------------------------------------------------------------- who installs
     def tool(self, dist: Distribution | None = None) -> Tool:
@@ -100,6 +108,10 @@ class Remedy:
         if tool == "apt":
             tool = self.tool()
         return ((*self._pip("install", tool), *requirements),)
+
+    def install_file(self, path: str) -> tuple[Command, ...]:
+        """Commands that install all of a requirements file or a ``pylock.toml``."""
+        return ((*self._pip("install", self.tool()), "-r", path),)
 
     def upgrade(self, *dists: Distribution) -> tuple[Command, ...]:
         """Commands that bring distributions to their newest version that fits, by the tool that put them there."""

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
     from packaging.tags import Tag
 
+    from envdoctor.accelerators import Accelerators
     from envdoctor.conda.installed import Installed
     from envdoctor.loader import Loads
     from envdoctor.loader.process import Process
+    from envdoctor.lock.held import Locks
     from envdoctor.natives import Loading
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
@@ -195,6 +197,20 @@ class View:
         from envdoctor.conda.installed import Installed
 
         return Installed(self)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """The project's locks, and which of them are meant for the target."""
+        from envdoctor.lock.held import Locks
+
+        return Locks(self)
+
+    @cached_property
+    def accelerators(self) -> Accelerators:
+        """GPUs of the machine that is judged for, and what the target brings for them."""
+        from envdoctor.accelerators import Accelerators
+
+        return Accelerators(self)
 
     @cached_property
     def remedy(self) -> Remedy:

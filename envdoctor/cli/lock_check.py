@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
-from envdoctor.cli.session import Session
+from envdoctor.cli.session import Session, _cwd
 from envdoctor.collect import files
 from envdoctor.select import Selection, UsageError
+from envdoctor.snapshot import Project, Shell
 
 if TYPE_CHECKING:
     from envdoctor.collect import Collected
+    from envdoctor.lock.model import Manifest
     from envdoctor.report import Report
 
 _TARGET = ("python", "prefix", "name")
@@ -25,7 +28,7 @@ class LockSession(Session):
     def selection(self) -> Selection:
         """Of the LCK rules alone. Raises UsageError where others are asked for."""
         select = self.options.get("select") or ("LCK",)
-        chosen = Selection.of(select, self.value("ignore"), self.options.get("extend_select"))
+        chosen = Selection.of(select, self.value("ignore"), self.options.get("extend_select") or None)
         other = [code for code in chosen.codes() if not code.startswith("LCK")]
         if other:
             raise UsageError(f"lock --check asks rules LCK001 to LCK013, not {other[0]}", "envdoctor check asks the others")
@@ -46,9 +49,67 @@ class LockSession(Session):
         return _observe(self.project, tuple(self.options["lock"]))
 
 
-def _observe(project: str | None, locks: tuple[str, ...]) -> Collected:  # noqa: ARG001
-    """The facts about locks, manifests and this machine; of a target that is none."""
-    raise UsageError("locks are not read in this version")
+def _observe(named: str | None, locks: tuple[str, ...]) -> Collected:
+    """The facts about locks, manifests and this machine, in a snapshot whose target is none. Raises UsageError."""
+    from datetime import datetime, timezone
+
+    from envdoctor import __version__, config
+    from envdoctor.collect import Collected
+    from envdoctor.collect import locks as collector
+    from envdoctor.collect.machine import collect, this_system
+    from envdoctor.collect.scene import Scene
+    from envdoctor.snapshot import Interpreter, Snapshot, Target, text
+
+    cwd = _cwd() or "/"
+    root = named or config.find_project(cwd)
+    folder = root or cwd
+    target = Target(prefix=text(folder), kind="unknown", chosen_by="no environment is named", system=this_system())
+    paths = tuple(os.path.normpath(os.path.join(cwd, lock)) for lock in locks)
+    scene = Scene(
+        target=target,
+        prefix=folder,
+        environ=os.environ,
+        cwd=cwd,
+        project_root=root,
+        project_named=named is not None,
+        locks=paths,
+        probe=False,
+    )
+    timings = {}
+    started = time.perf_counter()
+    found = collector.collect(scene, paths)
+    timings["locks"] = time.perf_counter() - started
+    if not found.locks and not found.manifests:
+        raise UsageError(f"there is no lockfile in {text(folder)}", "envdoctor lock makes one")
+    snapshot = Snapshot(
+        date=datetime.now(timezone.utc).date().isoformat(),
+        tool_version=__version__,
+        target=target,
+        interpreter=Interpreter(path=""),
+        project=_project(folder, found.manifests, named is not None),
+        machine=collect(scene),
+        manifests=found.manifests,
+        locks=found.locks,
+        shell=Shell(cwd=text(cwd)),
+        gaps=tuple(scene.gaps),
+    )
+    timings["machine"] = time.perf_counter() - started - timings["locks"]
+    return Collected(snapshot, (), timings)
+
+
+def _project(root: str, manifests: tuple[Manifest, ...], named: bool) -> Project:
+    """As much of the project as rules about locks ask for."""
+    try:
+        pin = files.read_text(f"{root}/.python-version", 1 << 12).split()
+    except files.Unreadable:
+        pin = []
+    return Project(
+        root=root,
+        named=named,
+        name=next((manifest.name for manifest in manifests if manifest.name), None),
+        requires_python=next((manifest.requires_python for manifest in manifests if manifest.requires_python), None),
+        python_pin=pin[0][:100] if pin else None,
+    )
 
 
 def render(report: Report, name: str, session: LockSession, *, to_file: bool) -> str:
