@@ -61,6 +61,7 @@ PURE = {
     "lock.changes": (),
     "lock.model": (),
     "lock.select": (),
+    "lock.write": (),
     "last": (),
     "snapshot": (),
     "finding": (),
@@ -74,6 +75,8 @@ PURE = {
     "select": (),
     "baseline": (),
     "scaffold": (),
+    "symptoms": (),
+    "ci": (),
 }
 """Modules (and, below, packages) that do no IO."""
 

@@ -21,6 +21,7 @@ from envdoctor.lock.model import Format, Lock, LockError, Manifest
 
 if TYPE_CHECKING:
     from envdoctor.finding import Finding
+    from envdoctor.snapshot import Snapshot
 
 MAX_LOCK = 64 << 20
 CODES = ("LCK001", "LCK002", "LCK003", "LCK008", "LCK009", "LCK012")
@@ -86,13 +87,16 @@ def finish(
     notes: Iterable[str] = (),
     incomplete: Iterable[str] = (),
     done: bool = False,
+    facts: Snapshot | None = None,
 ) -> int:
     """Reads `text` back, shows what it changes, writes it to `path` (not with ``dry_run``) and checks it by the rules.
 
     `old` and `previous` are the lock that is there, and its text. `notes` are lines for the person. `incomplete` names what
-    should be in the lock and cannot be. `done`: the file has been written by the tool that owns it. Returns 0, or 1 where a
+    should be in the lock and cannot be. `done`: the file has been written by the tool that owns it. `facts`: the
+    environment that was frozen, which the lock has to match. Returns 0, or 1 where a
     rule finds an error or the lock is incomplete. Raises MakeError where what was made is no lock: then nothing is written.
     """
+    incomplete = tuple(incomplete)
     leaks = [url for url in _URL.findall(text) if stripped(url) != url]
     if leaks:
         raise MakeError(f"credentials would be in the lock: {public(leaks[0])}", "please report this; nothing was written")
@@ -103,11 +107,13 @@ def finish(
         line = f", line {error.line}" if error.line else ""
         raise MakeError(f"what was made is no {format}{line}: {error}", "please report this; nothing was written") from None
     changes = differences.compare(old, new)
-    troubles = check(new, platforms, python, manifests, options)
+    if facts is not None:
+        troubles = check_frozen(new, facts, complete=not incomplete)
+    else:
+        troubles = check(new, platforms, python, manifests, options)
     unchanged = previous == text
     if not (options.dry_run or unchanged or done):
         options.write(path, text)
-    incomplete = tuple(incomplete)
     failed = bool(incomplete) or any(one.finding.severity == "error" for one in troubles)
     if options.json:
         document = {
@@ -216,6 +222,20 @@ def check(
         Trouble(finding, () if len(where) == len(asked) else tuple(where))
         for finding, where in sorted(found.values(), key=lambda item: item[0].sort_key)
     )
+
+
+def check_frozen(lock: Lock, facts: Snapshot, *, complete: bool) -> tuple[Trouble, ...]:
+    """What the rules say of a lock of what is installed, beside that very environment: nothing, if it is true."""
+    from envdoctor.diagnose import judge
+    from envdoctor.rules import modules
+    from envdoctor.select import Selection
+
+    wanted = (*CODES, "LCK004", "LCK005", "LCK007", *(("LCK006",) if complete else ()))
+    codes = [code for code in wanted if code in modules()]
+    if not codes:
+        return ()
+    found = judge(msgspec.structs.replace(facts, locks=(lock,), manifests=()), Selection.of(",".join(codes))).findings
+    return tuple(Trouble(one) for one in found if one.severity != "info")
 
 
 # ------------------------------------------------------------------------------------------------------------- credentials
