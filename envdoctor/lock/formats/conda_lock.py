@@ -197,7 +197,7 @@ class _Entries:
                 kept = "" if specifier == ("" if spec == "*" else spec) else spec
                 need = Need(name=document.name_of(name), spec=specifier, text=kept)
             else:
-                need = Need(name=name.lower(), spec="" if spec == "*" else spec)
+                need = Need(name=name.lower(), spec="" if spec == "*" else spec, text="*" if spec == "*" else "")
             self.needs[key] = need
         return need
 
