@@ -10,6 +10,10 @@ from __future__ import annotations
 import itertools
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
 
 MAX_TRIED = 20_000
 """Environments that are tried; markers that would need more are compared as text."""
@@ -24,6 +28,7 @@ _SYSTEMS = (
     ("posix", "emscripten", "Emscripten"),
     ("posix", "android", "Android"),
     ("posix", "ios", "iOS"),
+    ("java", "java", "Java"),
 )
 _IMPLEMENTATIONS = (("cpython", "CPython"), ("pypy", "PyPy"), ("graalpy", "GraalVM"))
 _SYSTEM_VARIABLES = ("os_name", "sys_platform", "platform_system")
@@ -31,22 +36,25 @@ _IMPLEMENTATION_VARIABLES = ("implementation_name", "platform_python_implementat
 _OTHERS = ("platform_machine", "platform_release", "platform_version", "implementation_version", "extra")
 
 
-def same(one: str | None, other: str | None) -> bool:
-    """Both markers (None: always true) hold in the same environments. Texts that are no marker are the same when equal."""
+def same(one: str | None, other: str | None, requires_python: str | None = None) -> bool:
+    """Both markers (None: always true) hold in the same environments. Texts that are no marker are the same when equal.
+
+    `requires_python` leaves out environments whose Python it does not let in.
+    """
     if one == other:
         return True
-    return _same(one or "", other or "")
+    return _same(one or "", other or "", requires_python or "")
 
 
 @lru_cache(maxsize=4096)
-def _same(one: str, other: str) -> bool:
+def _same(one: str, other: str, requires_python: str) -> bool:
     from packaging.markers import InvalidMarker, Marker
 
     try:
         markers = [Marker(text) if text.strip() else None for text in (one, other)]
     except (InvalidMarker, RecursionError):
         return _plain(one) == _plain(other)
-    environments = _environments(f"{one} {other}")
+    environments = _environments(f"{one} {other}", requires_python)
     if environments is None:
         return _plain(one) == _plain(other)
     try:
@@ -63,7 +71,7 @@ def _plain(text: str) -> str:
     return re.sub(r"\s+", "", text.replace('"', "'"))
 
 
-def _environments(text: str) -> list[dict[str, str]] | None:
+def _environments(text: str, requires_python: str) -> list[dict[str, str]] | None:
     """Environments that differ in what `text` asks for; None for too many."""
     literals = sorted({one or other for one, other in _LITERAL.findall(text)})
     words = set(_WORD.findall(_LITERAL.sub(" ", text)))
@@ -79,7 +87,7 @@ def _environments(text: str) -> list[dict[str, str]] | None:
         pairs += [(value, value) for value in literals if value not in known and not value[:1].isdigit()]
         axes.append([dict(zip(_IMPLEMENTATION_VARIABLES, pair, strict=True)) for pair in pairs])
     if words.intersection(("python_version", "python_full_version")):
-        numbers = pythons(literals)
+        numbers = _let_in(pythons(literals), requires_python)
         axes.append(
             [
                 {"python_full_version": full, "python_version": ".".join(full.split(".")[:2]), "implementation_version": full}
@@ -117,6 +125,14 @@ def _environments(text: str) -> list[dict[str, str]] | None:
     return found
 
 
+def _let_in(versions: list[str], requires_python: str) -> list[str]:
+    from envdoctor.requirements import satisfies
+
+    if not requires_python:
+        return versions
+    return [version for version in versions if satisfies(version, requires_python) is not False] or versions
+
+
 def pythons(literals: list[str]) -> list[str]:
     """Full Python versions at, just below and just above those that `literals` name, and one far away on each side."""
     found: set[tuple[int, int, int]] = {(2, 7, 18), (3, 0, 0), (3, 99, 0), (4, 0, 0)}
@@ -152,16 +168,22 @@ def _clauses(text: str) -> set[str]:
     return {re.sub(r"\s+", "", part) for part in text.strip("() ").split(",") if part.strip()}
 
 
-def _canonical(specifiers: object) -> set[str]:
+def _canonical(specifiers: SpecifierSet) -> set[str]:
     from packaging.utils import canonicalize_version
 
     found = set()
-    for part in specifiers:  # type: ignore[attr-defined]
+    for part in specifiers:
         if part.operator in ("~=", "===") or part.version.endswith(".*"):
             found.add(f"{part.operator}{part.version}")
         else:
             found.add(f"{part.operator}{canonicalize_version(part.version)}")
     return found
+
+
+def _bounds(specifiers: SpecifierSet) -> SpecifierSet:
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(",".join(str(part) for part in specifiers if part.operator != "!="))
 
 
 def same_pythons(wanted: list[str], locked: str) -> bool:
@@ -173,6 +195,8 @@ def same_pythons(wanted: list[str], locked: str) -> bool:
         lock = SpecifierSet(locked)
     except InvalidSpecifier:
         return [_clauses(text) for text in wanted] == [_clauses(locked)]
+    # tools keep the bounds of several manifests, not the versions that one of them leaves out
+    sets, lock = [_bounds(each) for each in sets], _bounds(lock)
     texts = [re.sub(r"[<>=!~\s]", "", part) for text in (*wanted, locked) for part in text.split(",")]
     for version in pythons(texts):
         if all(each.contains(version, prereleases=True) for each in sets) != lock.contains(version, prereleases=True):

@@ -78,7 +78,7 @@ def read(data: bytes, path: str) -> Lock:
         environments=words(document.get("supported-markers"), "supported-markers"),
         requires_python=maybe(document.get("requires-python"), "requires-python"),
         groups=("", *sorted(groups)),
-        default_groups=("", "dev") if "dev" in groups else ("",),
+        default_groups=_default(packages, members, recorded, sorted(groups)),
         extras=tuple(sorted(extras)),
         indexes=tuple(indexes),
         projects=tuple(sorted(members)),
@@ -87,6 +87,13 @@ def read(data: bytes, path: str) -> Lock:
         recorded=tuple(sorted((recorded | _options(document, manifest)).items())),
         packages=tuple(packages),
     )
+
+
+def _default(packages: list[Locked], members: set[str], recorded: dict[str, str], groups: list[str]) -> tuple[str, ...]:
+    """Groups that ``uv sync`` installs of the project in the lock's folder; ``dev`` where the lock does not say."""
+    root = next((entry.name for entry in packages if entry.source == "." and entry.name in members), None)
+    said = recorded.get(f"default-groups {root}", "dev").split()
+    return ("", *(group for group in groups if said == ["all"] or group in said))
 
 
 class _Reader:
@@ -201,7 +208,10 @@ def _member(raw: dict[str, Any], project: str, where: str, recorded: dict[str, s
     for group, edges in sorted(table(raw.get("dev-dependencies"), f"{where}.dev-dependencies").items()):
         roots.append(Root(project=project, group=name_of(group), needs=needs(edges, f"{where}.dev-dependencies.{group}")))
     said = table(raw.get("metadata"), f"{where}.metadata")
-    recorded[f"metadata {project}"] = "yes" if "metadata" in raw else "no"
+    if "default-groups" in raw:
+        default = raw["default-groups"]
+        names = sorted(map(name_of, words(default, f"{where}.default-groups"))) if default != "all" else ["all"]
+        recorded[f"default-groups {project}"] = " ".join(names)
     provided = words(said.get("provides-extras"), f"{where}.metadata.provides-extras")
     recorded[f"extras {project}"] = " ".join(sorted(map(name_of, provided)))
     wishes = [

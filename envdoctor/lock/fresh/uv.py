@@ -72,6 +72,8 @@ class _Comparison:
     def __init__(self, lock: Lock, files: Mapping[str, bytes]) -> None:
         self.lock, self.files = lock, files
         self.recorded = dict(lock.recorded)
+        number = re.search(r"revision (\d{1,9})", lock.version or "")
+        self.revision = int(number[1]) if number is not None else 0
         self.reasons: list[str] = []
         self.unknown = False
         self.default_groups = lock.default_groups
@@ -134,8 +136,10 @@ class _Comparison:
         for name, path in wanted.items():
             if name not in folders:
                 self.reasons.append(f"{path} is of {name}, which the lock does not know as a member")
-        if isinstance(project, str) and workspace:
-            return
+        if workspace and not any(_deep(pattern) for pattern in _texts(workspace.get("members"))):
+            for name, folder in folders.items():
+                if name not in wanted and folder != "." and _below(folder, "pyproject.toml") in self.files:
+                    self.reasons.append(f"{name} ({folder}) is no member of the workspace; the lock knows it as one")
         if not workspace:
             for name, folder in folders.items():
                 if folder == "." and isinstance(project, str) and name != name_of(project):
@@ -144,6 +148,13 @@ class _Comparison:
     def member(self, project: str, folder: str, path: str, document: dict[str, Any], root: dict[str, Any]) -> None:
         table = _table(document, "project")
         dynamic = _texts(table.get("dynamic"))
+        version = table.get("version")
+        entry = next((entry for entry in self.lock.packages if entry.name == project), None)
+        if isinstance(version, str) and entry is not None and entry.version is not None:
+            from envdoctor.requirements import satisfies
+
+            if version != entry.version and not satisfies(version, f"=={entry.version}"):
+                self.reasons.append(f"{path}: version {version}; the lock was made for {project} {entry.version}")
         if "dependencies" in dynamic or "optional-dependencies" in dynamic:
             self.unknown = True
             return
@@ -175,6 +186,20 @@ class _Comparison:
             self.unknown = True
         if folder == "." and not table:
             return
+        if self.revision >= 5:
+            had = set(self.recorded.get(f"groups {project}", "").split())
+            for group in sorted(had ^ set(groups)):
+                if not groups.get(group):
+                    self.reasons.append(f"{path}: group {group}: in one of manifest and lock only")
+            said = _table(document, "tool", "uv").get("default-groups")
+            chosen = (
+                sorted(map(name_of, _texts(said))) if isinstance(said, list) else [said] if isinstance(said, str) else ["dev"]
+            )
+            default = self.recorded.get(f"default-groups {project}", "dev").split()
+            if chosen != default:
+                self.reasons.append(
+                    f"{path}: tool.uv default-groups {' '.join(chosen)}; the lock was made with {' '.join(default) or 'none'}"
+                )
         by_group: dict[str, list[_Asked]] = {}
         for wish in self.lock.wishes:
             if wish.project == project and wish.group is not None:
@@ -209,7 +234,7 @@ class _Comparison:
         unmatched: list[_Asked] = []
         for one in dict.fromkeys(wanted):
             candidates = left.get(one.name, [])
-            match = next((other for other in candidates if _equal(one, other)), None)
+            match = next((other for other in candidates if self.equal(one, other)), None)
             if match is None:
                 unmatched.append(one)
             else:
@@ -222,8 +247,16 @@ class _Comparison:
                 self.reasons.append(f"{path}{where}: {_spell(one)} is not what the lock was made for")
         for name in sorted(left):
             for one in left[name]:
-                if not any(_equal(one, other) for other in wanted):
+                if not any(self.equal(one, other) for other in wanted):
                     self.reasons.append(f"the lock was made for {_spell(one)}{where}, which {path} does not ask for")
+
+    def equal(self, one: _Asked, other: _Asked) -> bool:
+        """Two requirements ask for the same."""
+        if one.name != other.name or sorted(one.extras) != sorted(other.extras):
+            return False
+        if one.source != other.source and not (_loose(one.source) and _loose(other.source)):
+            return False
+        return same_versions(one.spec, other.spec) and same(one.marker, other.marker, self.lock.requires_python)
 
     # ------------------------------------------------------------------------------------------------------- the rest
     def python(self, wanted: list[str]) -> None:
@@ -276,9 +309,9 @@ class _Comparison:
             ("prerelease-mode", "prerelease", "if-necessary-or-explicit"),
             ("fork-strategy", "fork-strategy", "requires-python"),
         ):
-            said, had = uv.get(setting), self.recorded.get(f"option {key}", default)
-            if isinstance(said, str) and not own_file and had != said:
-                self.reasons.append(f"pyproject.toml: tool.uv {setting} is {said}; the lock was made with {had}")
+            mode, had = uv.get(setting), self.recorded.get(f"option {key}", default)
+            if isinstance(mode, str) and not own_file and had != mode:
+                self.reasons.append(f"pyproject.toml: tool.uv {setting} is {mode}; the lock was made with {had}")
         if "exclude-newer" in uv and not any(key.startswith("option exclude-newer") for key in self.recorded):
             self.reasons.append("pyproject.toml: tool.uv exclude-newer is set; the lock was made without it")
 
@@ -404,14 +437,6 @@ def _of_record(raw: Any) -> _Asked:
         return _Asked("?", (), "", None, None)
 
 
-def _equal(one: _Asked, other: _Asked) -> bool:
-    if one.name != other.name or sorted(one.extras) != sorted(other.extras):
-        return False
-    if one.source != other.source and not (_loose(one.source) and _loose(other.source)):
-        return False
-    return same_versions(one.spec, other.spec) and same(one.marker, other.marker)
-
-
 def _loose(source: str | None) -> bool:
     """An index that is named is a way to the same package: where one side says nothing the other's word is not known."""
     return source is not None and source.endswith(":?")
@@ -519,6 +544,12 @@ def _matching(pattern: str, files: Mapping[str, bytes]) -> list[str]:
         return []
     names = files.get(f"{folder}/" if folder != "." else "./", b"").decode("utf-8", "replace").splitlines()
     return [posixpath.normpath(f"{folder}/{name}") for name in names if fnmatch.fnmatchcase(name, wild) and name[0] != "."][:100]
+
+
+def _deep(pattern: str) -> bool:
+    """A glob that :func:`_matching` does not follow."""
+    folder, wild = _split_glob(pattern)
+    return wild is not None and (any(char in folder for char in "*?[") or wild == "**")
 
 
 def _glob(folder: str, pattern: str) -> bool:
