@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from envdoctor import ci
 from envdoctor.cli import COMMANDS, group
 from envdoctor.formats import json, pages
 from envdoctor.rules import FAMILIES, LoadedRule, load_all
@@ -62,6 +63,7 @@ def documents() -> dict[Path, str]:
     made[ROOT / "envdoctor" / "data" / "report.schema.json"] = json.dump(json.schema())
     snapshot = json.published(json_schema(), "urn:envdoctor:snapshot:1", "envdoctor snapshot")
     made[ROOT / "envdoctor" / "data" / "snapshot.schema.json"] = json.dump(snapshot)
+    made |= {ROOT / "docs" / "ci" / name: text for name, text in ci.examples().items()}
     readme = ROOT / "README.md"
     if readme.is_file():
         text = readme.read_text(encoding="utf-8")

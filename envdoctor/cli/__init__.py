@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "fleet": "later",
     "explain": "explain",
     "rules": "explain",
+    "init": "init",
     "cache": "cache",
     "new-rule": "new_rule",
 }
