@@ -8,13 +8,14 @@ hold together, a run reads everything anew. docs/decisions/006-the-cache.md says
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
+
+from envdoctor.lazy import pattern
 
 VARIABLE = "ENVDOCTOR_CACHE_DIR"
 LIMIT = 256 << 20
@@ -27,8 +28,8 @@ USED = 86400
 """Seconds after which a use is noted in a file's time again."""
 
 _MAGIC = b"envdoctor cache\n"
-_NAME = re.compile(r"[0-9a-f]{32}\.(?:facts|findings)")
-_TEMPORARY = re.compile(r"\.[0-9a-f]{32}\.(?:facts|findings)\.[0-9]+-[0-9a-f]{8}")
+_NAME = pattern(r"[0-9a-f]{32}\.(?:facts|findings)")
+_TEMPORARY = pattern(r"\.[0-9a-f]{32}\.(?:facts|findings)\.[0-9]+-[0-9a-f]{8}")
 _TAG = "CACHEDIR.TAG"
 _TAG_TEXT = b"Signature: 8a477f597d28d172789f06886806bc55\n# Made by envdoctor; https://bford.info/cachedir/\n"
 

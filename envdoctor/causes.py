@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from envdoctor.finding import Finding
+from envdoctor.lazy import pattern
 
 Relation = Callable[[Finding, Finding], bool]
 
@@ -94,7 +95,7 @@ def always(_cause: Finding, _effect: Finding) -> bool:
     return True
 
 
-_WORDS = re.compile(r"[\w.+-]*\w")
+_WORDS = pattern(r"[\w.+-]*\w")
 
 
 class Link(NamedTuple):

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, cast
+
+import msgspec
 
 from envdoctor.collect import files, toml
 from envdoctor.report import FailOn
@@ -52,8 +53,7 @@ _NOT_SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What the configuration says; None where it is silent."""
 
     source: str | None = None
@@ -73,7 +73,7 @@ class Settings:
     verbose: bool | None = None
     ignores: tuple[Ignore, ...] = ()
     notes: tuple[str, ...] = ()
-    origins: dict[str, str] = field(default_factory=dict)
+    origins: dict[str, str] = msgspec.field(default_factory=dict)
     """Words for the place of each setting, for messages."""
 
 

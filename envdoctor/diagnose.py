@@ -9,21 +9,21 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from envdoctor import __version__, causes
 from envdoctor.collect import Collected
 from envdoctor.finding import Finding
 from envdoctor.report import Check, FailOn, Report, Suppressed, hashed
-from envdoctor.rules import load
+from envdoctor.rules import idle, load
 from envdoctor.rules.base import Skip
 from envdoctor.select import Ignore, Selection, live, suppress
 from envdoctor.snapshot import Machine, Snapshot, text
 from envdoctor.view import View
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What to look at, and the shell to look from. At most one of `target`, `python`, `prefix`, `name` is given.
 
     `environ`, `cwd` and `home` default to this process's own; `project` to the project that `cwd` lies in.
@@ -33,7 +33,7 @@ class Request:
     python: str | None = None
     prefix: str | None = None
     name: str | None = None
-    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: dict(os.environ))
     cwd: str | None = None
     home: str | None = None
     project: str | None = None
@@ -140,6 +140,9 @@ def _ask(
     """One rule's findings and what came of it. The second of the two places with a broad except."""
     if known is not None and code in known:
         return known[code]
+    reason = idle(code, view.snapshot)
+    if reason is not None:
+        return (), Check(code, "skipped", reason)
     rule = load(code)
     try:
         found = tuple(rule.check(view))

@@ -7,17 +7,18 @@ exist for it.
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
+from envdoctor.lazy import pattern
+
 Family = Literal["cpython", "abi3", "pypy", "graalpy", "none"]
 
-_UNIX = re.compile(r"^(?P<impl>cpython)-(?P<digits>\d{2,3})(?P<flags>[a-z]*)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
-_WINDOWS = re.compile(r"^(?P<impl>cp)(?P<digits>\d{2,3})(?P<flags>[a-z]*)-(?P<platform>win\w+)$")
-_PYPY = re.compile(r"^(?P<impl>pypy)(?P<digits>\d{2,3})-pp(?P<flags>\d+)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
-_GRAAL = re.compile(r"^(?P<impl>graalpy)\d+-(?P<digits>\d{2,3})-native(?P<flags>)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
-_ABI3 = re.compile(r"^abi3(t?)(?:-([A-Za-z0-9_-]+))?$")
+_UNIX = pattern(r"^(?P<impl>cpython)-(?P<digits>\d{2,3})(?P<flags>[a-z]*)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
+_WINDOWS = pattern(r"^(?P<impl>cp)(?P<digits>\d{2,3})(?P<flags>[a-z]*)-(?P<platform>win\w+)$")
+_PYPY = pattern(r"^(?P<impl>pypy)(?P<digits>\d{2,3})-pp(?P<flags>\d+)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
+_GRAAL = pattern(r"^(?P<impl>graalpy)\d+-(?P<digits>\d{2,3})-native(?P<flags>)(?:-(?P<platform>[A-Za-z0-9_.-]+))?$")
+_ABI3 = pattern(r"^abi3(t?)(?:-([A-Za-z0-9_-]+))?$")
 
 
 class ExtensionName(NamedTuple):
@@ -63,8 +64,8 @@ def parse(name: str) -> ExtensionName | None:
     stable = _ABI3.match(tag)
     if stable:
         return ExtensionName(stem, "abi3", flags=stable[1], platform=stable[2], windows=windows)
-    for pattern in (_WINDOWS,) if windows else (_UNIX, _PYPY, _GRAAL):
-        match = pattern.match(tag)
+    for shape in (_WINDOWS,) if windows else (_UNIX, _PYPY, _GRAAL):
+        match = shape.match(tag)
         if match:
             break
     else:

@@ -8,7 +8,6 @@ names them. Everything else (firmware, device code, launchers and payloads for o
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -17,6 +16,7 @@ import msgspec
 
 from envdoctor.extensions import ExtensionName, module_of
 from envdoctor.last import Last
+from envdoctor.lazy import pattern
 from envdoctor.platforms import Profile, family, loads, platform_words, profile
 from envdoctor.snapshot import Distribution, Limits, NativeFile, Slice
 
@@ -30,7 +30,7 @@ _SYSTEM_OF = {"elf": "Linux", "macho": "macOS", "pe": "Windows"}
 _SYSTEM_LIBRARIES = frozenset(
     {"libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1", "libgcc_s.so.1", "libstdc++.so.6"}
 )
-_DIGITS = re.compile(r"\d+")
+_DIGITS = pattern(r"\d+")
 _DEVICE_CODE = frozenset({"cuda", "amdgpu", "bpf"})
 
 

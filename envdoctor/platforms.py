@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Interpreter, Machine, Snapshot, System
 
 if TYPE_CHECKING:
@@ -91,11 +92,11 @@ _MAC_FORMATS: Final = {
 }
 _SYSTEM_WORDS: Final[dict[str, str]] = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
 
-_GLIBC_TAG = re.compile(r"^manylinux_(\d{1,3})_(\d{1,3})_(\w+)$")
-_LEGACY_TAG = re.compile(r"^(manylinux1|manylinux2010|manylinux2014)_(\w+)$")
-_MUSL_TAG = re.compile(r"^musllinux_(\d{1,3})_(\d{1,3})_(\w+)$")
-_MAC_TAG = re.compile(r"^macosx_(\d{1,3})_(\d{1,3})_(\w+)$")
-_PYTHON_TAG = re.compile(r"^([a-z]+)(\d)(\d*)$")
+_GLIBC_TAG = pattern(r"^manylinux_(\d{1,3})_(\d{1,3})_(\w+)$")
+_LEGACY_TAG = pattern(r"^(manylinux1|manylinux2010|manylinux2014)_(\w+)$")
+_MUSL_TAG = pattern(r"^musllinux_(\d{1,3})_(\d{1,3})_(\w+)$")
+_MAC_TAG = pattern(r"^macosx_(\d{1,3})_(\d{1,3})_(\w+)$")
+_PYTHON_TAG = pattern(r"^([a-z]+)(\d)(\d*)$")
 
 
 # ---------------------------------------------------------------------------------------------------------- architectures

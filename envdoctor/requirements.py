@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution
 
 if TYPE_CHECKING:
@@ -246,12 +247,12 @@ def evidence_of(view: View, edges: Iterable[Edge], limit: int = 5) -> list[str]:
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _CLAUSE_TEXT = r"(?:~=|==|!=|<=|>=|<|>)[ \t]*[0-9]{1,15}(?:\.[0-9]{1,15})*(?:\.\*)?"
 _CLAUSES = rf"{_CLAUSE_TEXT}(?:[ \t]*,[ \t]*{_CLAUSE_TEXT})*"
-_PLAIN = re.compile(
+_PLAIN = pattern(
     rf"[ \t]*({_NAME})[ \t]*(?:\[[ \t]*({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)?[ \t]*\])?[ \t]*"
     rf"(?:\([ \t]*({_CLAUSES})[ \t]*\)|({_CLAUSES}))?[ \t]*",
     re.ASCII,
 )
-_DASHES = re.compile(r"[-_.]+")
+_DASHES = pattern(r"[-_.]+")
 
 
 def canonical(name: str) -> str:
@@ -304,8 +305,8 @@ def spell(name: str, extras: Iterable[str] = (), specifier: str = "", url: str |
 
 
 # ------------------------------------------------------------------------------------------------------------------ markers
-_EXTRA_IS = re.compile(r"""\bextra[ \t]*==[ \t]*(?:'([^'"]*)'|"([^'"]*)")""")
-_OR = re.compile(r"\bor\b")
+_EXTRA_IS = pattern(r"""\bextra[ \t]*==[ \t]*(?:'([^'"]*)'|"([^'"]*)")""")
+_OR = pattern(r"\bor\b")
 _VARIABLES = (
     "implementation_name",
     "implementation_version",
@@ -380,8 +381,8 @@ class _Markers:
 
 
 # ------------------------------------------------------------------------------------------------------ versions, specifiers
-_RELEASE = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})*", re.ASCII)
-_CLAUSE = re.compile(r"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*([0-9]{1,15}(?:\.[0-9]{1,15})*)(\.\*)?[ \t]*", re.ASCII)
+_RELEASE = pattern(r"[0-9]{1,15}(?:\.[0-9]{1,15})*", re.ASCII)
+_CLAUSE = pattern(r"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*([0-9]{1,15}(?:\.[0-9]{1,15})*)(\.\*)?[ \t]*", re.ASCII)
 
 Clause = tuple[str, tuple[int, ...], tuple[int, ...]]
 """Operator (``==*`` and ``!=*`` for prefixes), release without trailing zeros, release as written."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
+from envdoctor.lazy import pattern
 from envdoctor.rules import FAMILIES, modules
 
 if TYPE_CHECKING:
     from envdoctor.finding import Finding
     from envdoctor.report import Suppressed
 
-_CODE = re.compile(r"[A-Z]{3}[0-9]{3}")
+_CODE = pattern(r"[A-Z]{3}[0-9]{3}")
 
 
 class UsageError(Exception):
@@ -57,8 +59,7 @@ class Ignore(NamedTuple):
         return f"ignore {self.code}{about}"
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """A choice of rules. Made by :meth:`of`, which checks every pattern."""
 
     select: tuple[str, ...] | None = None
@@ -132,12 +133,12 @@ def _patterns(wish: Iterable[str] | str, known: Sequence[str], place: str, *, le
     patterns = tuple(dict.fromkeys(word.strip().upper() for part in parts for word in part.split(",") if word.strip()))
     if not patterns and not lenient:
         raise UsageError(f"{place} names no code", "codes or prefixes, separated by commas: --select PKG,ARC002")
-    for pattern in patterns:
-        if pattern == "ALL" or any(code.startswith(pattern) for code in known):
+    for word in patterns:
+        if word == "ALL" or any(code.startswith(word) for code in known):
             continue
-        if lenient and (pattern in FAMILIES or (_CODE.fullmatch(pattern) and pattern[:3] in FAMILIES)):
+        if lenient and (word in FAMILIES or (_CODE.fullmatch(word) and word[:3] in FAMILIES)):
             continue
-        raise _unknown(pattern, known, place)
+        raise _unknown(word, known, place)
     return patterns
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-_PYTHON = re.compile(r"_?Py(?:[A-Z][A-Za-z0-9]*)?_[A-Za-z0-9_]+$")
-_NESTED = re.compile(r"_ZT?[VISC]?N?[rVK]*")
+from envdoctor.lazy import pattern
+
+_PYTHON = pattern(r"_?Py(?:[A-Z][A-Za-z0-9]*)?_[A-Za-z0-9_]+$")
+_NESTED = pattern(r"_ZT?[VISC]?N?[rVK]*")
 _ABBREVIATIONS = {"St": "std", "Ss": "std::string", "Sa": "std::allocator"}
 
 

@@ -15,17 +15,18 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from envdoctor.collect import files
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Kind, System, Target, text
 
 MAX_LINKS = 40
 """Symbolic links followed before a chain counts as a loop, as Linux does (path_resolution(7))."""
 
-PYTHON_NAME = re.compile(r"(?:pythonw?|pypy|graalpy)(\d+(?:\.\d+)*)?[td]{0,2}(?:-dbg|-intel64|-32)?(?:\.exe)?$", re.IGNORECASE)
-_LIB_FOLDER = re.compile(r"(?:python|pypy|graalpy)(\d+\.\d+)[td]?$")
+PYTHON_NAME = pattern(r"(?:pythonw?|pypy|graalpy)(\d+(?:\.\d+)*)?[td]{0,2}(?:-dbg|-intel64|-32)?(?:\.exe)?$", re.IGNORECASE)
+_LIB_FOLDER = pattern(r"(?:python|pypy|graalpy)(\d+\.\d+)[td]?$")
 _MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "pixi.toml", "environment.yml", "requirements.txt")
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
 _MAC_PLACES = ("/Users/", "/opt/homebrew/", "/Library/", "/Applications/", "/System/", "/usr/local/Cellar/", "/Volumes/")
-_MAC_WORDS = re.compile(r"(?:^|\s)(?:/Users/|/usr/local/opt/python@)")
+_MAC_WORDS = pattern(r"(?:^|\s)(?:/Users/|/usr/local/opt/python@)")
 """Homebrew's folder on Intel and the folder of homes, in the command that made an environment whose interpreter is gone."""
 _MACHO = (
     b"\xcf\xfa\xed\xfe",

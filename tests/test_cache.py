@@ -7,7 +7,6 @@ one test waits.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import json
@@ -651,7 +650,7 @@ def test_commands(twice: Twice) -> None:
 
 
 def test_deep_takes_nothing_over(twice: Twice) -> None:
-    collected = observe(dataclasses.replace(twice.request(True), deep=True))
+    collected = observe(msgspec.structs.replace(twice.request(True), deep=True))
     assert collected.memory is None
     assert not twice.folder.exists()
 

@@ -415,6 +415,8 @@ def test_the_probe_is_the_only_thing_started_even_with_a_wrapper_as_python(tmp_p
 # ---------------------------------------------------------------------------------------------------------- conformance
 
 CONFORMANCE = ROOT.parent / "shared" / "conformance.py"
+
+
 @pytest.mark.skipif(not CONFORMANCE.is_file(), reason="the conformance script is not beside this checkout")
 def test_conformance(tmp_path: Path) -> None:
     done = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -27,20 +26,18 @@ LOCKS_HINT = (
 )
 MAX_DOCUMENT = 256 << 20
 """Bytes of a snapshot or baseline that are read."""
+_kept: list[object] = []
+"""What a command has read, to the end of its process: taking it apart object by object would be work for nothing."""
 
 
-@dataclass
 class Session:
     """The options of one command; those that are None or empty are asked of the settings."""
 
-    options: dict[str, Any]
-    settings: config.Settings = field(init=False)
-    project: str | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        named = self.options.get("project")
-        self.project = config.project_folder(named) if named is not None else None
-        self.settings = config.load(self.project, _cwd())
+    def __init__(self, options: dict[str, Any]) -> None:
+        self.options = options
+        named = options.get("project")
+        self.project: str | None = config.project_folder(named) if named is not None else None
+        self.settings: config.Settings = config.load(self.project, _cwd())
 
     def value(self, name: str) -> Any:
         """An option, else the setting of its name; None where neither says anything."""
@@ -122,6 +119,7 @@ class Session:
         standing, expired = live(self.settings.ignores, date.today())
         fail_on: FailOn = self.value("fail_on") or "error"
         collected = self.facts()
+        _kept.append(collected)
         known = None
         if collected.memory is not None:
             from envdoctor.answers import recalled

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.data.builds import BACKENDS, TOOLS
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import BuildNeed, Distribution, PipAsk, Project, text
 
 LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
@@ -20,11 +21,11 @@ MAX_LOCK = 16 << 20
 MAX_NEEDS = 200
 MAX_EDGES = 50
 """Places of a lock that ask for one package, of which the conditions are read."""
-_FILE = re.compile(r"[\"'/]([A-Za-z0-9][A-Za-z0-9._]*-[^\"'/#?\s]+?\.(?:whl|tar\.gz|tar\.bz2|zip))(?=[\"'#?])")
-_FIELD = re.compile(r"^(name|version|marker|markers|source) = (.+)$", re.MULTILINE)
-_NAME = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)")
-_SEPARATORS = re.compile(r"[-_.]+")
-_PEP600 = re.compile(r"manylinux_2_(\d+)_")
+_FILE = pattern(r"[\"'/]([A-Za-z0-9][A-Za-z0-9._]*-[^\"'/#?\s]+?\.(?:whl|tar\.gz|tar\.bz2|zip))(?=[\"'#?])")
+_FIELD = pattern(r"^(name|version|marker|markers|source) = (.+)$", re.MULTILINE)
+_NAME = pattern(r"^\s*([A-Za-z0-9][\w.-]*)")
+_SEPARATORS = pattern(r"[-_.]+")
+_PEP600 = pattern(r"manylinux_2_(\d+)_")
 
 
 class Needs(NamedTuple):

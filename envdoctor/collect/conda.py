@@ -17,6 +17,7 @@ import msgspec
 
 from envdoctor.collect import files as fs
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaPackage, CondaProblem, text
 
 RECORD_LIMIT = 64 << 20
@@ -26,8 +27,8 @@ LENIENT_LIMIT = 16 << 20
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """sha256 of nothing: micromamba leaves out the size of an empty file."""
 _LINKS = {1: "hardlink", 2: "softlink", 3: "copy", 4: "folder"}
-_TOKEN = re.compile(r"/t/[^/]+/")
-_USER = re.compile(r"(?<=://)[^/@]*@")
+_TOKEN = pattern(r"/t/[^/]+/")
+_USER = pattern(r"(?<=://)[^/@]*@")
 KINDS = {"softlink": "link", "directory": "folder"}
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import io
 import json
-import re
 from collections.abc import Collection
 from typing import NamedTuple
 
 from envdoctor.collect import files as fs
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaHistory, CondaPin, text
 
 LIMIT = 32 << 20
@@ -24,8 +24,8 @@ MAX_SPECS = 1 << 20
 """Characters of one list of specs."""
 KEPT = 200
 """Entries kept of each kind."""
-_SPECS = re.compile(r"#\s*(\w+)\s+specs:\s*(.*)")
-_NAME = re.compile(r"^(?:[^\[\]]*::)?\s*([A-Za-z0-9_.\-]+)")
+_SPECS = pattern(r"#\s*(\w+)\s+specs:\s*(.*)")
+_NAME = pattern(r"^(?:[^\[\]]*::)?\s*([A-Za-z0-9_.\-]+)")
 
 
 class _Revision(NamedTuple):

@@ -19,6 +19,7 @@ import msgspec
 from envdoctor.collect import conda_history, condarc
 from envdoctor.collect import files as fs
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import (
     CondaCache,
     CondaInstallers,
@@ -43,17 +44,17 @@ START_UP = (
 )  # fmt: skip
 """Start-up files of shells, relative to the home folder."""
 START_UP_SYSTEM = ("/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/zsh/zshrc", "/etc/zshrc")
-_BEGIN = re.compile(r"^\s*(?:# >>> |#region )(conda|mamba|micromamba) initialize(?: >>>)?\s*$")
-_END = re.compile(r"^\s*(?:# <<< (?:conda|mamba|micromamba) initialize <<<|#endregion)\s*$")
-_PROGRAM = re.compile(
+_BEGIN = pattern(r"^\s*(?:# >>> |#region )(conda|mamba|micromamba) initialize(?: >>>)?\s*$")
+_END = pattern(r"^\s*(?:# <<< (?:conda|mamba|micromamba) initialize <<<|#endregion)\s*$")
+_PROGRAM = pattern(
     r"""(?:^|[\s"'(&=])((?:[A-Za-z]:|~|\$\{?\w+\}?)?[\\/][^"'$()|;&<>\n]*?[\\/](conda|mamba|micromamba)(?:\.exe|\.bat)?)(?=["'\s)]|$)"""
 )
-_ROOT_PREFIX = re.compile(r"""MAMBA_ROOT_PREFIX["']?\s*(?:=|\s)\s*["']?([^"'\n]+?)["']?\s*(?:;.*)?$""")
-_SOURCED = re.compile(
+_ROOT_PREFIX = pattern(r"""MAMBA_ROOT_PREFIX["']?\s*(?:=|\s)\s*["']?([^"'\n]+?)["']?\s*(?:;.*)?$""")
+_SOURCED = pattern(
     r"""((?:~|\$\{?\w+\}?)?/[^"'\s;]*?)/etc/(?:profile\.d/(conda|mamba|micromamba)\.(?:sh|csh)|fish/conf\.d/(conda)\.fish)"""
 )
-_ON_PATH = re.compile(r"""\bPATH=["']?((?:~|\$\{?\w+\}?)?/[^"':\s]*?)/(?:bin|condabin)["']?:""")
-_RECORD = re.compile(
+_ON_PATH = pattern(r"""\bPATH=["']?((?:~|\$\{?\w+\}?)?/[^"':\s]*?)/(?:bin|condabin)["']?:""")
+_RECORD = pattern(
     r"(conda|mamba|micromamba|python|anaconda|_anaconda_depends|anaconda-navigator)-(\d[^-]*|custom)-([^-]+)\.json$"
 )
 

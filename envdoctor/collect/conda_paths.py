@@ -28,6 +28,7 @@ from envdoctor.collect.conda import EMPTY, RECORD_LIMIT, Facts, Record, decode
 from envdoctor.collect.records import Recorded, is_native
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import (
     CondaCoverage,
     CondaMeta,
@@ -50,8 +51,8 @@ MEASURED_ENDINGS = (".py", ".so", ".pyd", ".dylib", ".dll")
 LEFT = (".c~", ".conda_trash", *(f".conda_trash_{number}" for number in range(1, 10)), ".mamba_trash")
 """Endings of files that a transaction has moved out of the way, and takes away when it is through."""
 NAMED = 20
-_NORMAL = re.compile(r"[-_.]+")
-_PYTHON = re.compile(r"python(\d+\.\d+)t?$")
+_NORMAL = pattern(r"[-_.]+")
+_PYTHON = pattern(r"python(\d+\.\d+)t?$")
 
 
 class Judged(NamedTuple):

@@ -19,6 +19,7 @@ from envdoctor.collect import watch
 from envdoctor.collect.condarc_types import Surroundings, refused, refused_variable
 from envdoctor.collect.shell import redact
 from envdoctor.data.conda_settings import CALLED, LATER_PAIRS, SETTINGS
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaConfigFile, CondaSetting, text
 from envdoctor.yaml import Broken, Node, Unknown, load
 
@@ -78,8 +79,8 @@ VARIABLES = {
     "SUBDIR": ("subdir", None),
 }
 """What follows ``CONDA_`` (and ``MAMBA_``, which mamba and micromamba prefer) in the variable of a setting."""
-_FLAG = re.compile(r"#!(final|top|bottom)\s*$")
-_VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
+_FLAG = pattern(r"#!(final|top|bottom)\s*$")
+_VARIABLE = pattern(r"\$(?:\{(\w+)\}|(\w+))")
 
 
 class Place(NamedTuple):

@@ -12,16 +12,17 @@ import base64
 import hashlib
 import json
 import os
-import re
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+import msgspec
 
 from envdoctor.collect import files as fs
 from envdoctor.collect.records import RECORD_LIMIT, Recorded, Rows, is_native
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.source import parse
 from envdoctor.collect.tree import Tree
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import (
     DirectUrl,
     Distribution,
@@ -45,25 +46,24 @@ LEFTOVERS_KEPT = 200
 ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
-_NAME = re.compile(r"[-_.]+")
-_FIELD = re.compile(r"(?mi)^(metadata-version|name|version|requires-dist|requires-python|provides-extra):[ \t]*(.*)$")
-"""The header fields that are used, where no field goes over more than one line."""
-_VALID_NAME = re.compile(r"^([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$")
+_NAME = pattern(r"[-_.]+")
+_FIELDS = frozenset(["metadata-version", "name", "version", "requires-dist", "requires-python", "provides-extra"])
+"""The header fields that are used."""
+_VALID_NAME = pattern(r"^([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$")
 
 
-@dataclass
-class Facts:
+class Facts(msgspec.Struct):
     """What the distributions of all site folders come to."""
 
-    distributions: list[Distribution] = field(default_factory=list)
-    shared: list[SharedFile] = field(default_factory=list)
-    unowned: list[Unowned] = field(default_factory=list)
-    leftovers: list[Leftover] = field(default_factory=list)
-    owners: dict[tuple[int, str], str] = field(default_factory=dict)
+    distributions: list[Distribution] = msgspec.field(default_factory=list)
+    shared: list[SharedFile] = msgspec.field(default_factory=list)
+    unowned: list[Unowned] = msgspec.field(default_factory=list)
+    leftovers: list[Leftover] = msgspec.field(default_factory=list)
+    owners: dict[tuple[int, str], str] = msgspec.field(default_factory=dict)
     """(site index, path relative to it) to normalized name, for top-level files and native files and a few more."""
-    owners_absolute: dict[str, str] = field(default_factory=dict)
+    owners_absolute: dict[str, str] = msgspec.field(default_factory=dict)
     """Absolute path to normalized name for rows that lie outside the site folder (scripts, shared data)."""
-    owned: list[Owned] = field(default_factory=list)
+    owned: list[Owned] = msgspec.field(default_factory=list)
     """Per site folder: who records which path."""
 
 
@@ -213,7 +213,7 @@ class _Site:
         record, import_names, tops = self._record(name, index, problems)
         wheel = self._wheel(name, problems)
         direct = self._direct_url(name, problems)
-        installer = self._read(f"{name}/INSTALLER", None, 200)
+        installer = self.recorded.installers.get(name) or self._read(f"{name}/INSTALLER", None, 200)
         conda = self.conda.get(self.tree.path(name))
         files = self.tree.files
         entry_points = self._entry_points(f"{name}/entry_points.txt", problems)
@@ -454,6 +454,7 @@ class _Site:
     def _judge(self, name: str, index: int, rows: Rows) -> Record:
         """Keeps of a RECORD the rows that do not hold: the walk has found candidates, each is looked at once more."""
         row_of = _RowIndex(rows)
+        hashes: list[str] = []
         missing: list[RecordRow] = []
         outside: list[str] = []
         candidates = list(self.tree.absent.get(name, ()))
@@ -465,17 +466,19 @@ class _Site:
             if self._is_there(path, index, outside):
                 continue
             at = row_of[path]
-            missing.append(RecordRow(path=text(path), hash=text(rows.hashes[at]) or None, size=_integer(rows.sizes[at])))
+            hashes = hashes or rows.hashes()
+            missing.append(RecordRow(path=text(path), hash=text(hashes[at]) or None, size=_integer(rows.sizes[at])))
         resized: list[RecordRow] = []
         for path in self.different.get(name, ()):
             at, actual = row_of[path], self.tree.different[path]
             wanted = _integer(rows.sizes[at])
             if wanted is not None and wanted != actual:
-                resized.append(RecordRow(path=text(path), hash=text(rows.hashes[at]) or None, size=wanted, actual_size=actual))
+                hashes = hashes or rows.hashes()
+                resized.append(RecordRow(path=text(path), hash=text(hashes[at]) or None, size=wanted, actual_size=actual))
         rehashed: list[RecordRow] = []
         if self.scene.deep:
             resized += self._other_sizes(rows)
-            rehashed = self._rehash(rows.paths, rows.hashes, rows.sizes)
+            rehashed = self._rehash(rows.paths, rows.hashes(), rows.sizes)
         missing.sort(key=lambda row: row.path)
         resized.sort(key=lambda row: row.path)
         return Record(
@@ -544,7 +547,7 @@ class _Site:
     def _other_sizes(self, rows: Rows) -> list[RecordRow]:
         """With ``--deep``: sizes of the files that the walk did not measure."""
         found: list[RecordRow] = []
-        for path, hash_, size in zip(rows.paths, rows.hashes, rows.sizes, strict=True):
+        for path, hash_, size in zip(rows.paths, rows.hashes(), rows.sizes, strict=True):
             wanted = _integer(size)
             if wanted is None or path in self.tree.different or path.endswith((".pyc", ".pyo")):
                 continue
@@ -627,17 +630,20 @@ class _Site:
         """After all distributions of the folder: shared files, names that nobody owns, owners of what others ask for."""
         dists = self.facts.distributions
         indices: dict[str, _RowIndex] = {}
+        hashes: dict[str, list[str]] = {}
         for path, infos in sorted(self.recorded.twice.items()):
             owners = []
             for info in infos:
                 rows = self.recorded.rows[info]
-                at = indices.setdefault(info, _RowIndex(rows))[path]
+                if info not in indices:
+                    indices[info], hashes[info] = _RowIndex(rows), rows.hashes()
+                at = indices[info][path]
                 dist = dists[self.owned.indices[info]]
                 owners.append(
                     Owner(
                         distribution=dist.name,
                         version=dist.version,
-                        hash=text(rows.hashes[at]) or None,
+                        hash=text(hashes[info][at]) or None,
                         size=_integer(rows.sizes[at]),
                     )
                 )
@@ -753,8 +759,11 @@ def _headers(data: bytes, problems: list[str], label: str) -> dict[str, list[str
         decoded = head.decode("utf-8", "backslashreplace")
     found: dict[str, list[str]] = {}
     if "\n " not in decoded and "\n\t" not in decoded and "\r" not in decoded:
-        for name, value in _FIELD.findall(decoded):
-            found.setdefault(name.lower(), []).append(value.rstrip()[:8000])
+        for line in decoded.split("\n"):
+            name, colon, value = line.partition(":")
+            key = name.lower()
+            if key in _FIELDS and colon:
+                found.setdefault(key, []).append(value.strip()[:8000])
         return found or ({"": []} if ":" in decoded else {})
     key = ""
     for line in decoded.split("\n"):

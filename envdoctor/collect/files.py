@@ -64,6 +64,12 @@ def open_regular(path: str, *, dir_fd: int | None = None) -> tuple[int, os.stat_
     return fd, info
 
 
+def noted(path: str) -> None:
+    """Notes that the content of the file at `path` counts, though it is known without opening it."""
+    if watch.active is not None:
+        watch.active.states[path] = None
+
+
 def read(path: str, limit: int = MAX_TEXT) -> Content:
     """At most `limit` bytes of a regular file. Raises Unreadable."""
     fd, info = open_regular(path)

@@ -8,7 +8,6 @@ Linux is the business of ``collect/libraries.py``.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -17,6 +16,7 @@ import msgspec
 from envdoctor.collect import files, native
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree
+from envdoctor.lazy import pattern
 from envdoctor.loader.macos import MacOS
 from envdoctor.loader.walk import Walk
 from envdoctor.loader.windows import Windows
@@ -28,8 +28,8 @@ MAX_LIBRARIES = 4000
 MAX_SOURCES = 4000
 """Modules of one distribution whose text is looked at, and only where a DLL is not found otherwise."""
 _SOURCE_SIZE = 1 << 20
-_ADDS = re.compile(rb"add_dll_directory|delvewheel")
-_OPENS = re.compile(rb"LoadLibrary|\b(?:WinDLL|CDLL|cdll|windll)\b|environ\[\s*['\"]PATH|environ\.get\(\s*['\"]PATH")
+_ADDS = pattern(rb"add_dll_directory|delvewheel")
+_OPENS = pattern(rb"LoadLibrary|\b(?:WinDLL|CDLL|cdll|windll)\b|environ\[\s*['\"]PATH|environ\.get\(\s*['\"]PATH")
 """Words of code that makes DLLs of another folder loadable: by adding the folder, by loading them itself, by way of PATH."""
 
 

@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from envdoctor.collect import files as fs
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, GeneratedCode, Site, text
 
 if TYPE_CHECKING:
@@ -25,12 +26,12 @@ Generator = Literal["protobuf", "protobuf-old", "grpc", "pydantic-core"]
 HEAD = 4096
 """Bytes that hold the version check of every generator; imports of other generated modules may stand in front of it."""
 MAX_FILES = 20_000
-_VERSION = re.compile(
+_VERSION = pattern(
     rb"ValidateProtobufRuntimeVersion\(\s*[\w.]+,\s*(\d+),\s*(\d+),\s*(\d+),\s*'([^'\n]{0,20})'",
 )
-_GRPC = re.compile(rb"^GRPC_GENERATED_VERSION = ['\"]([\w.]{1,30})['\"]", re.MULTILINE)
-_CORE = re.compile(rb"^_COMPATIBLE_PYDANTIC_CORE_VERSION = ['\"]([\w.+]{1,40})['\"]", re.MULTILINE)
-_SET = re.compile(r"(?:^|[/_.])(?:v|pb|protobuf|proto|gen|py)_?([3-9])(?:x|_x)?(?=[/_.]|$)")
+_GRPC = pattern(rb"^GRPC_GENERATED_VERSION = ['\"]([\w.]{1,30})['\"]", re.MULTILINE)
+_CORE = pattern(rb"^_COMPATIBLE_PYDANTIC_CORE_VERSION = ['\"]([\w.+]{1,40})['\"]", re.MULTILINE)
+_SET = pattern(r"(?:^|[/_.])(?:v|pb|protobuf|proto|gen|py)_?([3-9])(?:x|_x)?(?=[/_.]|$)")
 """A folder or file name that stands for one major version of protobuf."""
 
 

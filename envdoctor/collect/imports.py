@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files as fs
 from envdoctor.data import stdlib_history
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import BrokenImport, Distribution, OpenedLibrary, Site, text
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ FINDINGS = 400
 PROOFS = 600
 """Files whose syntax tree is made."""
 
-_IMPORT = re.compile(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
-_COMMENT = re.compile(rb"#[^\n]*")
-_OPENING = re.compile(rb"\n(?=[^\s#])[^\n]*?\b(?:CDLL|LoadLibrary|dlopen)\(\s*[\"'][^\"'/\\\n]{1,200}[\"']")
+_IMPORT = pattern(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
+_COMMENT = pattern(rb"#[^\n]*")
+_OPENING = pattern(rb"\n(?=[^\s#])[^\n]*?\b(?:CDLL|LoadLibrary|dlopen)\(\s*[\"'][^\"'/\\\n]{1,200}[\"']")
 """A library that is opened by a literal name, at the left margin."""
 OPENERS = 200
 """Modules that are looked into for the libraries that they open."""
-_STAR = re.compile(rb"\n[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\*")
+_STAR = pattern(rb"\n[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\*")
 _IDENTIFIER = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _LETTERS = frozenset(bytes([code]) for code in _IDENTIFIER)
 _AFTER = frozenset([b"", *(bytes([code]) for code in b"=:,()[]\n\r#;\"'\\|")])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.collect import builds, files, settings
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, Installers, Interpreter, PipState, Project, Site, text
 
 if TYPE_CHECKING:
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 ESSENTIAL = ("pip/__init__.py", "pip/__main__.py")
 """Files without which ``python -m pip`` does not start, in every pip since 1.5."""
-_VERSION = re.compile(r"^__version__\s*=\s*[\"']([^\"']+)[\"']", re.MULTILINE)
-_DISTUTILS = re.compile(rb"^(?:import|from) distutils\b", re.MULTILINE)
-_MAPPING = re.compile(rb"^from collections import [^\n]*\bM(?:utableM)?apping\b", re.MULTILINE)
-_IMP_IMPORTER = re.compile(rb"^register_finder\(pkgutil\.ImpImporter", re.MULTILINE)
+_VERSION = pattern(r"^__version__\s*=\s*[\"']([^\"']+)[\"']", re.MULTILINE)
+_DISTUTILS = pattern(rb"^(?:import|from) distutils\b", re.MULTILINE)
+_MAPPING = pattern(rb"^from collections import [^\n]*\bM(?:utableM)?apping\b", re.MULTILINE)
+_IMP_IMPORTER = pattern(rb"^register_finder\(pkgutil\.ImpImporter", re.MULTILINE)
 
 
 def collect(

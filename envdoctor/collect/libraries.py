@@ -20,6 +20,7 @@ from envdoctor.collect.interpreter import Facts as InterpreterFacts
 from envdoctor.collect.native import ldcache
 from envdoctor.collect.records import is_native
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.loader.model import normal
 from envdoctor.platforms import interpreter_libc, numbers
 from envdoctor.snapshot import Machine, NativeFile, Site, Snapshot, text
@@ -30,7 +31,7 @@ MAX_LOADER = 4 << 20
 MAX_CACHE = 32 << 20
 MAX_CONFIGURATIONS = 200
 _HWCAPS = "glibc-hwcaps"
-_LIBRARY = re.compile(r"\.so(\.[\w.]+)?$")
+_LIBRARY = pattern(r"\.so(\.[\w.]+)?$")
 
 
 class Facts(NamedTuple):
@@ -422,8 +423,8 @@ class _Linux:
                 continue
             folders, patterns = ldcache.configured(content)
             found.update(dict.fromkeys(folders))
-            for pattern in patterns:
-                folder, _, name = pattern.rpartition("/")
+            for included in patterns:
+                folder, _, name = included.rpartition("/")
                 folder = folder if folder.startswith("/") else f"/etc/{folder}".rstrip("/")
                 names = fnmatch.filter(sorted(self._names_in(self.root + folder)), name)
                 waiting += [path for each in names if (path := f"{folder}/{each}") not in waiting]

@@ -13,6 +13,7 @@ import sys
 
 from envdoctor.collect import cgroup, cpu, files, storage
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Cpu, Limits, Machine, System, text
 
 WORDS = {"amd64": "x86_64", "x64": "x86_64", "x86": "i686", "i386": "i686", "i486": "i686", "i586": "i686"}
@@ -29,8 +30,8 @@ ELF_MACHINES = {
     258: "loongarch64",
 }
 PE_MACHINES = {0x14C: "i686", 0x1C4: "armv7l", 0x8664: "x86_64", 0xAA64: "arm64"}
-_GLIBC = re.compile(rb"GNU C Library [^\0]{0,200}?version (\d+\.\d+)")
-_MUSL = re.compile(rb"\0(1\.\d{1,3}(?:\.\d{1,3})?)\0")
+_GLIBC = pattern(rb"GNU C Library [^\0]{0,200}?version (\d+\.\d+)")
+_MUSL = pattern(rb"\0(1\.\d{1,3}(?:\.\d{1,3})?)\0")
 
 
 def collect(scene: Scene) -> Machine:

@@ -12,7 +12,6 @@ tells speaks for all of them; what was built or changed here is read whole.
 from __future__ import annotations
 
 import os
-import re
 import struct
 from collections.abc import Iterator, Sequence
 from typing import Literal
@@ -20,6 +19,7 @@ from typing import Literal
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree
+from envdoctor.lazy import pattern
 from envdoctor.natives import Group, Native
 from envdoctor.snapshot import Distribution, NumpyModule
 from envdoctor.view import View
@@ -38,8 +38,8 @@ _OLD = b"numpy.core"
 _SIZES = b"size changed, may indicate binary incompatibility"
 _TYPES = b"flatiter"
 _RUNNING = b") but the running NumPy"
-_TARGET = re.compile(rb"\(NumPy (\d{1,2}\.\d{1,3})\) but the running NumPy")
-_REQUIRES = re.compile(r"(?i)\s*numpy\s*(?:$|[\s<>=!~;@(\[])")
+_TARGET = pattern(rb"\(NumPy (\d{1,2}\.\d{1,3})\) but the running NumPy")
+_REQUIRES = pattern(r"(?i)\s*numpy\s*(?:$|[\s<>=!~;@(\[])")
 _PUBLISHED = ("manylinux", "musllinux", "macosx", "win")
 _HEAD = 4096
 

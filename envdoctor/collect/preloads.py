@@ -20,6 +20,7 @@ import msgspec
 
 from envdoctor.collect import files
 from envdoctor.collect.imports import parse_statement
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, ImportedModule, NativeFile, Preload, UnresolvedSymbols, text
 from envdoctor.view import View
 
@@ -36,13 +37,13 @@ MAX_MODULES = 800
 MAX_FACTS = 500
 FILE_BYTES = 1 << 20
 
-_IMPORT = re.compile(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
-_TOP = re.compile(rb"\n[ \t]*(?:from|import)[ \t]+([A-Za-z_][A-Za-z0-9_]*)")
+_IMPORT = pattern(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
+_TOP = pattern(rb"\n[ \t]*(?:from|import)[ \t]+([A-Za-z_][A-Za-z0-9_]*)")
 _OPENS = (b"CDLL", b"LoadLibrary", b"load_library", b"PyDLL", b"dlopen", b"cdll.")
 _OPENERS = frozenset(["CDLL", "PyDLL", "LoadLibrary", "load_library", "dlopen"])
 _LISTS = (b"listdir", b"iterdir", b"glob", b"scandir")
-_REGISTERS = re.compile(rb"""\b(?:register_fake|impl_abstract)\(\s*f?["']([A-Za-z_][A-Za-z0-9_]*)::""")
-_DEFINES = re.compile(rb"""\b(?:custom_op|define)\(\s*f?["']([A-Za-z_][A-Za-z0-9_]*)::|\bLibrary\(\s*["'](\w+)["'],\s*["']DEF""")
+_REGISTERS = pattern(rb"""\b(?:register_fake|impl_abstract)\(\s*f?["']([A-Za-z_][A-Za-z0-9_]*)::""")
+_DEFINES = pattern(rb"""\b(?:custom_op|define)\(\s*f?["']([A-Za-z_][A-Za-z0-9_]*)::|\bLibrary\(\s*["'](\w+)["'],\s*["']DEF""")
 
 
 class Facts(NamedTuple):

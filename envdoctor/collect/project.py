@@ -16,6 +16,7 @@ from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.settings import calm
 from envdoctor.collect.toml import load, table, words
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Entry, Project, text
 
 LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "Pipfile.lock", "pixi.lock", "conda-lock.yml", "conda-lock.yaml")
@@ -25,8 +26,8 @@ MAX_NAMES = 2000
 MAX_FOLDERS = 300
 MAX_SETUP = 1 << (18 if sys.version_info >= (3, 11) else 16)
 """Bytes of a setup.py that are parsed. Python 3.10's parser overflows the C stack on 60,000 nested expressions."""
-_REQUIREMENTS = re.compile(r"^(?:requirements|constraints)(?:[-_.][\w.-]+)?\.(?:txt|in)$|^[\w.-]+[-_.]requirements\.(?:txt|in)$")
-_POETRY = re.compile(r"^([~^])\s*(\d+(?:\.\d+)*)$")
+_REQUIREMENTS = pattern(r"^(?:requirements|constraints)(?:[-_.][\w.-]+)?\.(?:txt|in)$|^[\w.-]+[-_.]requirements\.(?:txt|in)$")
+_POETRY = pattern(r"^([~^])\s*(\d+(?:\.\d+)*)$")
 
 
 def collect(scene: Scene) -> Project | None:

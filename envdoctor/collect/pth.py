@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Tree
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import PthFile, PthLine, Site, text
 
 LIMIT = 1 << 20
@@ -29,7 +30,7 @@ WORDS = (
 )  # fmt: skip
 """Words in code that start-up code rarely needs."""
 
-_WORDS = re.compile(
+_WORDS = pattern(
     "|".join(("" if "." in w else r"(?<![\w.])") + re.escape(w) + (r"(?!\w)" if w[-1].isalnum() else "") for w in WORDS)
 )
 

@@ -7,12 +7,13 @@ https://packaging.python.org/en/latest/specifications/recording-installed-packag
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
+
 from envdoctor.collect import files as fs
+from envdoctor.lazy import pattern
 
 RECORD_LIMIT = 16 << 20
 """Bytes of a RECORD; the largest real ones have a tenth of it."""
@@ -37,34 +38,44 @@ class Rows(NamedTuple):
     """RECORD of one metadata folder, column by column, as written (surrogate-escaped where not UTF-8)."""
 
     paths: list[str]
-    hashes: list[str]
     sizes: list[str]
     malformed: list[str]
     """Lines that are no rows."""
     folders: set[str]
     """Folders that the rows stand in."""
+    file: str
+    """Where it stands."""
     too_large: bool = False
 
+    def hashes(self) -> list[str]:
+        """The column of hashes. It is read once more: few of the many rows are ever asked for theirs."""
+        try:
+            paths, hashes, _, _ = _columns(fs.read(self.file, RECORD_LIMIT + 1).data)
+        except fs.Unreadable:
+            paths, hashes = [], []
+        return hashes if paths == self.paths else [""] * len(self.paths)  # written anew in between
 
-@dataclass
-class Recorded:
+
+class Recorded(msgspec.Struct):
     """The RECORDs of one site folder."""
 
-    rows: dict[str, Rows] = field(default_factory=dict)
+    rows: dict[str, Rows] = msgspec.field(default_factory=dict)
     """By metadata folder. One whose RECORD is absent or cannot be opened is not here."""
-    where: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    where: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     """Folder (relative, '' for the site folder) to the metadata folders that record something in it."""
-    sure: set[str] = field(default_factory=set)
+    sure: set[str] = msgspec.field(default_factory=set)
     """Paths of ``untouched`` RECORDs that lie below the site folder and are spelled as a walk spells them; no compiled ones."""
-    others: set[str] = field(default_factory=set)
+    others: set[str] = msgspec.field(default_factory=set)
     """The same of all other RECORDs."""
-    twice: dict[str, list[str]] = field(default_factory=dict)
+    twice: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Paths that more than one metadata folder records, with those; compiled modules aside."""
-    untouched: dict[str, int] = field(default_factory=dict)
+    untouched: dict[str, int] = msgspec.field(default_factory=dict)
     """Metadata folders whose RECORD an installer wrote here and nobody has changed since, with the time (ns) of that."""
-    with_protobuf: list[str] = field(default_factory=list)
+    with_protobuf: list[str] = msgspec.field(default_factory=list)
     """Metadata folders whose RECORD names modules that protoc made (``x_pb2.py``)."""
-    _by_folder: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    installers: dict[str, bytes] = msgspec.field(default_factory=dict)
+    """What INSTALLER holds, of untouched metadata folders in which RECORD's hash of it says that."""
+    _by_folder: dict[str, dict[str, dict[str, str]]] = msgspec.field(default_factory=dict)
 
     def groups(self, folder: str) -> dict[str, dict[str, str]]:
         """For every metadata folder that records something in `folder`: file name to size as recorded ('' for none)."""
@@ -106,20 +117,26 @@ def read(root: str) -> Recorded:
             data = fs.read(f"{root}/{info}/RECORD", RECORD_LIMIT + 1).data
         except fs.Unreadable:
             continue
+        file = f"{root}/{info}/RECORD"
         if len(data) > RECORD_LIMIT:
-            found.rows[info] = Rows([], [], [], [], set(), True)
+            found.rows[info] = Rows([], [], [], set(), file, True)
             continue
-        if b"_pb2" in data:
+        if b"_pb2.py" in data:
             found.with_protobuf.append(info)
-        paths, hashes, sizes, malformed = _columns(data)
+        paths, _, sizes, malformed = _columns(data)
         folders = {path.rpartition("/")[0] for path in paths}
         if "" in folders:
             folders -= _of_nobody(paths, malformed)
         for folder in folders:
             where.setdefault(folder, []).append(info)
-        found.rows[info] = Rows(paths, hashes, sizes, malformed, folders)
-        written = _written(f"{root}/{info}") if len(paths) > MANY_ROWS else 0
+        found.rows[info] = Rows(paths, sizes, malformed, folders, file)
+        written = _written(f"{root}/{info}")
         if written:
+            installer = _installer(data)
+            if installer:
+                fs.noted(f"{root}/{info}/INSTALLER")
+                found.installers[info] = installer
+        if written and len(paths) > MANY_ROWS:
             found.untouched[info] = written
             found.sure.update(_plain(paths, folders))
         else:
@@ -164,7 +181,7 @@ def _plain(paths: list[str], folders: set[str]) -> Iterable[str]:
     return [path for path in paths if not path.startswith(starts) or path.rpartition("/")[0] not in odd] if odd else paths
 
 
-_ODD = re.compile(r"^\.\.?(?:/|$)|^/|//|/\.\.?(?:/|$)|(?:^|/)__pycache__$|\\|^.:")
+_ODD = pattern(r"^\.\.?(?:/|$)|^/|//|/\.\.?(?:/|$)|(?:^|/)__pycache__$|\\|^.:")
 _SIGNS = ("\n.", "\n/", "//", "/.", "__pycache__", "\\", ":")
 
 
@@ -204,6 +221,19 @@ def _written(info: str) -> int:
     if 0 <= after <= AT_ONCE and abs(record.st_ctime_ns - record.st_mtime_ns) <= AT_ONCE and os.name == "posix":
         return record.st_ctime_ns
     return 0
+
+
+INSTALLERS = {
+    b"zuuue4knoyJ-UwPPXg8fezS7VCrXJQrAP7zeNuwvFQg": b"pip\n",
+    b"5hhM4Q4mYTT9z6QB6PGpUAW81PGNFrYrdXMj4oM_6ak": b"uv",
+}
+"""What INSTALLER holds, by the hash that RECORD has of it: one file less to open for each distribution."""
+
+
+def _installer(data: bytes) -> bytes:
+    """What INSTALLER holds as far as the RECORD `data` tells, b'' where it does not."""
+    at = data.find(b".dist-info/INSTALLER,sha256=")
+    return INSTALLERS.get(data[at + 28 : at + 71], b"") if at > 0 else b""
 
 
 def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from envdoctor.collect.watch import Variables
 from envdoctor.snapshot import Gap, Target, text
 
 
-@dataclass
-class Scene:
+class Scene(msgspec.Struct):
     """The context of one collection.
 
     `prefix` is the target's folder as the file system takes it (surrogates kept); ``target.prefix`` is the same as text.
@@ -19,7 +19,7 @@ class Scene:
 
     target: Target
     prefix: str
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     cwd: str | None = None
     home: str | None = None
     project_root: str | None = None
@@ -35,7 +35,7 @@ class Scene:
     probe: bool = True
     progress: Callable[[str], None] | None = None
     """Takes a few words about what takes long, for a person who waits."""
-    gaps: list[Gap] = field(default_factory=list)
+    gaps: list[Gap] = msgspec.field(default_factory=list)
 
     def gap(self, collector: str, subject: str, reason: str) -> None:
         """Notes that `subject` could not be read."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Kernel, PrefixRecord, Script, text
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ MAX_SCRIPTS = 5000
 """Files of bin/ that are opened."""
 MAX_KERNELS = 200
 
-_PYTHON = re.compile(r"^\.?(python|pypy|graalpy|jython|ipy)w?[\d.]*[a-z]{0,2}(-wrapped|\.exe|\.app)?$", re.IGNORECASE)
-_RELOCATABLE = re.compile(rb"""[/\\]['"]?([\w.-]+)['"]?["']*\s+["']?\$0""")
-_VERSION = re.compile(r"(?:python|pypy)(\d\.\d+)", re.IGNORECASE)
+_PYTHON = pattern(r"^\.?(python|pypy|graalpy|jython|ipy)w?[\d.]*[a-z]{0,2}(-wrapped|\.exe|\.app)?$", re.IGNORECASE)
+_RELOCATABLE = pattern(rb"""[/\\]['"]?([\w.-]+)['"]?["']*\s+["']?\$0""")
+_VERSION = pattern(r"(?:python|pypy)(\d\.\d+)", re.IGNORECASE)
 
 
 class Facts(NamedTuple):

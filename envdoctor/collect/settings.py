@@ -18,13 +18,14 @@ from typing import Any, Literal, NamedTuple
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.toml import line_of, parse, table
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Setting, text
 
 Scope = Literal["global", "user", "site", "file", "system", "project", "variable"]
 MAX_SETTINGS = 400
 MAX_VALUE = 2000
 FOLDERS = frozenset(("target", "prefix", "root"))
-_USERINFO = re.compile(r"(?<=://)([^/@\s]+)@")
+_USERINFO = pattern(r"(?<=://)([^/@\s]+)@")
 _PLAIN_USERS = frozenset(("__token__", "oauth2accesstoken", "vsssessiontoken", "aws", "user", "username", "git", "token"))
 
 PIP_KEYS = frozenset(

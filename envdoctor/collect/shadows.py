@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Outline
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, Project, Shadow, Site, text
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ COMMON = _names(
 )
 """Top-level names that distributions ship by mistake and projects use on purpose; nobody imports them from elsewhere."""
 
-_SUFFIX = re.compile(r"^([A-Za-z_]\w*)(\.py|\.pyc|(?:\.[\w-]+)?\.(?:so|pyd))$")
-_IMPORT = re.compile(rb"^(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import|import[ \t]+([^#\n;]+))", re.MULTILINE)
+_SUFFIX = pattern(r"^([A-Za-z_]\w*)(\.py|\.pyc|(?:\.[\w-]+)?\.(?:so|pyd))$")
+_IMPORT = pattern(rb"^(?:from[ \t]+([A-Za-z_][\w.]*)[ \t]+import|import[ \t]+([^#\n;]+))", re.MULTILINE)
 MAX_NAMES = 200_000
 MAX_FILES = 1500
 MAX_BYTES = 16 << 20

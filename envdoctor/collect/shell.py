@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from envdoctor.collect import activation, files, scripts
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import LibraryFolder, PathCommand, PythonHome, Shell, text
 
 if TYPE_CHECKING:
@@ -36,10 +37,10 @@ NAMES = frozenset(
     }
 )  # fmt: skip
 """Variables that are facts by their whole name."""
-SECRET = re.compile(r"(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|USERNAME|(^|_)(API_?)?KEY(_|$)|(^|_)AUTH(_|$))", re.IGNORECASE)
-_USER = re.compile(r"(?<=://)[^/@\s]+@")
-_CONDA_TOKEN = re.compile(r"(?<=/t/)[^/\s]+")
-_QUERY = re.compile(r"(?<=[?&])([\w.-]*(?:token|key|sig|password|secret)[\w.-]*)=[^&\s]*", re.IGNORECASE)
+SECRET = pattern(r"(TOKEN|PASSWORD|PASSWD|SECRET|CREDENTIAL|USERNAME|(^|_)(API_?)?KEY(_|$)|(^|_)AUTH(_|$))", re.IGNORECASE)
+_USER = pattern(r"(?<=://)[^/@\s]+@")
+_CONDA_TOKEN = pattern(r"(?<=/t/)[^/\s]+")
+_QUERY = pattern(r"(?<=[?&])([\w.-]*(?:token|key|sig|password|secret)[\w.-]*)=[^&\s]*", re.IGNORECASE)
 MAX_VALUE = 20_000
 """Characters kept of a variable."""
 
@@ -57,9 +58,9 @@ TOOLS = (
 )  # fmt: skip
 """Installers and build tools."""
 
-_LIBRARY = re.compile(r"\.(so(\.[\w.]+)?|dylib|dll|tbd)$")
+_LIBRARY = pattern(r"\.(so(\.[\w.]+)?|dylib|dll|tbd)$")
 MAX_LIBRARIES = 5000
-_SHIM = re.compile(rb"\b(pyenv|asdf|mise|rtx)\b[^\n]{0,40}\bexec\b|PYENV_ROOT")
+_SHIM = pattern(rb"\b(pyenv|asdf|mise|rtx)\b[^\n]{0,40}\bexec\b|PYENV_ROOT")
 
 
 def collect(scene: Scene, facts: interpreter.Facts) -> Shell:

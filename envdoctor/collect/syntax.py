@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from envdoctor.collect.source import parse
 
@@ -91,12 +92,11 @@ class Executed(NamedTuple):
     """Names of a ``from`` import, ``*`` included; empty for ``import module``."""
 
 
-@dataclass
-class Exports:
+class Exports(msgspec.Struct):
     """The names of a module, as far as its syntax tells."""
 
-    names: set[str] = field(default_factory=set)
-    stars: list[tuple[int, str]] = field(default_factory=list)
+    names: set[str] = msgspec.field(default_factory=set)
+    stars: list[tuple[int, str]] = msgspec.field(default_factory=list)
     """Level and module of every ``from x import *``."""
     open: bool = False
     """Other names than these may exist: dynamic code, or a file that does not parse."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable
 from typing import Any
 
 from envdoctor.collect import files
+from envdoctor.lazy import pattern
 
 LIMIT = 1 << 20
 """Bytes of a manifest or configuration file; a larger one is reported, not parsed."""
 MAX_PARTS = 100
-_DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
+_DOTTED = pattern(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
 
 
 def load(path: str, limit: int = LIMIT) -> tuple[dict[str, Any], str | None]:

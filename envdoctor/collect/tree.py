@@ -11,8 +11,9 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from envdoctor.collect import files as fs
 from envdoctor.collect import watch
@@ -35,43 +36,42 @@ Measured = tuple[list[tuple[str, str]], list[str], dict[str, int]]
 _ENDINGS = frozenset(suffix[-3:] for suffix in NATIVE_SUFFIXES)
 
 
-@dataclass
-class Tree:
+class Tree(msgspec.Struct):
     """What stands below one folder. Paths are relative, with ``/``, as the file system gives them (surrogates kept).
 
     ``__pycache__`` folders are not entered. Links to folders are entered once; what is below them counts as files, too.
     """
 
     root: str
-    files: set[str] = field(default_factory=set)
+    files: set[str] = msgspec.field(default_factory=set)
     """All files."""
-    folders: set[str] = field(default_factory=set)
-    known: set[str] = field(default_factory=set)
+    folders: set[str] = msgspec.field(default_factory=set)
+    known: set[str] = msgspec.field(default_factory=set)
     """Every folder ('' for the root) whose files are in ``files``: it was listed, or nothing came or went since its RECORD."""
-    natives: list[str] = field(default_factory=list)
-    unrecorded: list[str] = field(default_factory=list)
+    natives: list[str] = msgspec.field(default_factory=list)
+    unrecorded: list[str] = msgspec.field(default_factory=list)
     """Modules (.py) that no RECORD names."""
-    links: set[str] = field(default_factory=set)
+    links: set[str] = msgspec.field(default_factory=set)
     """Symbolic links that no RECORD names, to files or folders or nowhere."""
-    broken: set[str] = field(default_factory=set)
+    broken: set[str] = msgspec.field(default_factory=set)
     """Links that lead nowhere; not in ``files``."""
-    special: set[str] = field(default_factory=set)
+    special: set[str] = msgspec.field(default_factory=set)
     """FIFOs, sockets, devices; not in ``files``."""
-    with_modules: set[str] = field(default_factory=set)
+    with_modules: set[str] = msgspec.field(default_factory=set)
     """Top-level folders with a .py file or extension module at any depth."""
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    problems: list[tuple[str, str]] = msgspec.field(default_factory=list)
     """Relative folder and reason, where a folder could not be listed."""
-    top: dict[str, str] = field(default_factory=dict)
+    top: dict[str, str] = msgspec.field(default_factory=dict)
     """Top-level names with their type: file, folder, link, broken-link, other."""
-    different: dict[str, int] = field(default_factory=dict)
+    different: dict[str, int] = msgspec.field(default_factory=dict)
     """Size in bytes of ``.py`` and native files for which some RECORD has another one."""
     measured_depth: int | None = None
     """Folders down to which modules were measured; None where all were."""
-    absent: dict[str, list[str]] = field(default_factory=dict)
+    absent: dict[str, list[str]] = msgspec.field(default_factory=dict)
     """Metadata folder to recorded paths that a known folder lacks."""
-    compiled: set[str] = field(default_factory=set)
+    compiled: set[str] = msgspec.field(default_factory=set)
     """Folders that have, or by RECORD should have, a ``__pycache__``."""
-    _by_top: dict[str, list[str]] = field(default_factory=dict)
+    _by_top: dict[str, list[str]] = msgspec.field(default_factory=dict)
 
     def path(self, rel: str) -> str:
         """Absolute path of a relative one."""

@@ -14,20 +14,21 @@ from typing import NamedTuple
 
 from envdoctor.conda import channels, version
 from envdoctor.conda.strings import Test, expression
+from envdoctor.lazy import pattern
 
 LIMIT = 1000
 """Characters of a spec."""
-PACKAGE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
+PACKAGE_NAME = pattern(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*\Z")
 """A package's name (CEP 26), letters of either case; nothing that a command could take for an option."""
-_NAME = re.compile(r"([^ =<>!~]+)\s*([><!=~ ].+)?\Z", re.DOTALL)
-_SIMPLE = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)(?: +([^\s=\[\]()#:@^$'\"]+|[<>=!~]=[^\s=\[\]()#:@^$'\"]+))?\Z")
+_NAME = pattern(r"([^ =<>!~]+)\s*([><!=~ ].+)?\Z", re.DOTALL)
+_SIMPLE = pattern(r"([A-Za-z0-9_][A-Za-z0-9_.\-]*)(?: +([^\s=\[\]()#:@^$'\"]+|[<>=!~]=[^\s=\[\]()#:@^$'\"]+))?\Z")
 """A name, and maybe a version in one word."""
-_TRAILER = re.compile(r"\s*\((?:optional|target)\b[^()]*\)\s*\Z")
-_CONDITION = re.compile(r"\s*;?\s+if\s|\s*;\s*if\b")
-_ARCHIVE = re.compile(r"(?:^|[/\\])([^/\\]+)-([^-/\\]+)-([^-/\\]+)\.(?:tar\.bz2|conda)\Z")
-_NUMBER = re.compile(r"\s*(==|!=|<=|>=|<|>|=)?\s*([0-9]{1,18})\s*\Z", re.ASCII)
-_TWO_WORDS = re.compile(r"[^\s<>=!~,|(]\s+[^\s<>=!~,|)(]")
-_FEATURES = re.compile(r"[\s,]+")
+_TRAILER = pattern(r"\s*\((?:optional|target)\b[^()]*\)\s*\Z")
+_CONDITION = pattern(r"\s*;?\s+if\s|\s*;\s*if\b")
+_ARCHIVE = pattern(r"(?:^|[/\\])([^/\\]+)-([^-/\\]+)-([^-/\\]+)\.(?:tar\.bz2|conda)\Z")
+_NUMBER = pattern(r"\s*(==|!=|<=|>=|<|>|=)?\s*([0-9]{1,18})\s*\Z", re.ASCII)
+_TWO_WORDS = pattern(r"[^\s<>=!~,|(]\s+[^\s<>=!~,|)(]")
+_FEATURES = pattern(r"[\s,]+")
 
 _FIELDS = {
     "build": "build",

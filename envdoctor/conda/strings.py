@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
+from envdoctor.lazy import pattern
+
 Test = Callable[[str], bool]
 
 MAX_TEXT = 128
 """Characters of a text that a regular expression is tried on."""
 MAX_PATTERN = 300
-_QUANTIFIER = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|(\)?)([*+?]|\{[0-9,]*\})|(\||\(\?)", re.DOTALL)
+_QUANTIFIER = pattern(r"\\.|\[(?:\\.|[^\]\\])*\]|(\)?)([*+?]|\{[0-9,]*\})|(\||\(\?)", re.DOTALL)
 
 
 class InvalidPattern(ValueError):

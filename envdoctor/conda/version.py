@@ -10,13 +10,15 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
+from envdoctor.lazy import pattern
+
 Matcher = Callable[["Version"], bool]
 
 LIMIT = 500
 """Characters of a version or specifier; longer ones are none."""
-_ALLOWED = re.compile(r"[*.+!_0-9a-z]+\Z")
-_PLAIN = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})*\Z", re.ASCII)
-_RUNS = re.compile(r"[0-9]+|[*]+|[^0-9*]+")
+_ALLOWED = pattern(r"[*.+!_0-9a-z]+\Z")
+_PLAIN = pattern(r"[0-9]{1,18}(?:\.[0-9]{1,18})*\Z", re.ASCII)
+_RUNS = pattern(r"[0-9]+|[*]+|[^0-9*]+")
 _END = (0,)
 _ZERO = (_END,)
 
@@ -154,9 +156,9 @@ def _order(components: list[list[Atom]]) -> _Key:
 
 # ------------------------------------------------------------------------------------------------------------- specifiers
 
-_TOKENS = re.compile(r"\s*(\^[^$]*\$|[()|,]|[^()|,]+)")
-_CLAUSE = re.compile(r"(==|!=|<=|>=|<|>|~=|=)(\S+)\Z")
-_LOGIC = re.compile(r"[()|,^$]")
+_TOKENS = pattern(r"\s*(\^[^$]*\$|[()|,]|[^()|,]+)")
+_CLAUSE = pattern(r"(==|!=|<=|>=|<|>|~=|=)(\S+)\Z")
+_LOGIC = pattern(r"[()|,^$]")
 MAX_CLAUSES = 200
 
 

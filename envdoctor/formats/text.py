@@ -11,6 +11,8 @@ import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from envdoctor.lazy import pattern
+
 _ASCII = {
     "·": "-",
     "…": "...",
@@ -28,8 +30,8 @@ _ASCII = {
     "”": '"',
     "•": "*",
 }
-_COMMAND_START = re.compile(r"(?m)^([ \t]*):(?=:)")
-_COMMAND_ANYWHERE = re.compile(r"#(?=#(?:\[|vso\[))")
+_COMMAND_START = pattern(r"(?m)^([ \t]*):(?=:)")
+_COMMAND_ANYWHERE = pattern(r"#(?=#(?:\[|vso\[))")
 
 
 def safe(text: str) -> str:

@@ -198,7 +198,8 @@ class LinuxLoads(Loads):
         self._program_chain: tuple[str, ...] = ()
         self._start()
         found = roots.extensions(view, self._fits) + roots.stdlib(view, self._fits)
-        super().__init__(reason=self._why_not(), roots=found, files=files)
+        super().__init__(reason=self._why_not())
+        self.roots, self.files = found, files
         for root in found:
             self._scopes[root.path] = self._follow(root, self._problems, self._short)
         self.process = self._main

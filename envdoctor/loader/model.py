@@ -7,17 +7,17 @@ it and in which order, which names it finds nowhere, and which symbol versions t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
+
+import msgspec
 
 from envdoctor.snapshot import NativeFile, Slice
 
 RootKind = Literal["extension", "stdlib", "library"]
 
 
-@dataclass(frozen=True, eq=False)
-class Root:
+class Root(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A file from which loading starts. Compared by identity."""
 
     path: str
@@ -61,8 +61,7 @@ class Loaded:
         return tuple(reversed(found))
 
 
-@dataclass(frozen=True, eq=False)
-class Missing:
+class Missing(msgspec.Struct, frozen=True, eq=False):
     """A need that no search finds, nor anything loaded before by the same root."""
 
     name: str
@@ -84,8 +83,7 @@ class Missing:
         return self.asker.chain
 
 
-@dataclass(frozen=True, eq=False)
-class VersionProblem:
+class VersionProblem(msgspec.Struct, frozen=True, eq=False):
     """Symbol versions that a file needs of a library, and that the library which is loaded under that name does not define."""
 
     library: str
@@ -103,7 +101,6 @@ class VersionProblem:
         return self.asker.chain
 
 
-@dataclass(eq=False)
 class Loads:
     """What loading every root comes to. Subclasses, one for each system, fill it; this one knows nothing.
 
@@ -111,16 +108,17 @@ class Loads:
     (:mod:`envdoctor.loader.process`).
     """
 
-    reason: str | None = "nothing is known about the dynamic loader of this system"
-    """Why it cannot be said which libraries are missing; None where it can."""
-    roots: tuple[Root, ...] = ()
-    """Extension modules of the site folders, then those of the standard library; in the order of files."""
-    process: tuple[Loaded, ...] = ()
-    """What the interpreter brings along before any module: its own file, what variables preload, its libraries."""
-    missing_of_process: tuple[Missing, ...] = ()
-    """Needs of the interpreter itself that resolve nowhere."""
-    files: Mapping[str, NativeFile] = field(default_factory=dict)
-    """Every file that the loader may meet, by absolute path."""
+    def __init__(self, reason: str | None = "nothing is known about the dynamic loader of this system") -> None:
+        self.reason = reason
+        """Why it cannot be said which libraries are missing; None where it can."""
+        self.roots: tuple[Root, ...] = ()
+        """Extension modules of the site folders, then those of the standard library; in the order of files."""
+        self.process: tuple[Loaded, ...] = ()
+        """What the interpreter brings along before any module: its own file, what variables preload, its libraries."""
+        self.missing_of_process: tuple[Missing, ...] = ()
+        """Needs of the interpreter itself that resolve nowhere."""
+        self.files: Mapping[str, NativeFile] = {}
+        """Every file that the loader may meet, by absolute path."""
 
     def scope(self, root: Root) -> tuple[Loaded, ...]:  # noqa: ARG002
         """The files that loading `root` maps, in load order (breadth first, as the loader searches symbols): the root first.

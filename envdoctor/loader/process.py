@@ -8,10 +8,10 @@ itself and belongs to the same distribution or to one that the distribution requ
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.loader.model import Loaded, Missing, Root
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from envdoctor.view import View
 
-_NAME = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = pattern(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Provided(NamedTuple):

@@ -11,13 +11,14 @@ distribution ships, or brings along under a name of its own, is then known to be
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import NamedTuple
 
+import msgspec
+
+from envdoctor.lazy import pattern
 from envdoctor.loader import roots
 from envdoctor.loader.model import Loaded, Loads, Missing, Root, base_name
 from envdoctor.natives import describe
@@ -27,7 +28,7 @@ from envdoctor.view import View
 
 MAX_FILES = 2000
 """Files that one root brings in, after which the walk stops; no real one comes near."""
-_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+_REQUIREMENT = pattern(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 class Found(NamedTuple):
@@ -122,7 +123,7 @@ class Walk(Loads):
 
     def _rooted(self, found: Iterable[Root]) -> tuple[Root, ...]:
         """Roots by the paths that :attr:`files` has."""
-        return tuple(r if self.key(r.path) == r.path else replace(r, path=self.key(r.path)) for r in found)
+        return tuple(r if self.key(r.path) == r.path else msgspec.structs.replace(r, path=self.key(r.path)) for r in found)
 
     # ------------------------------------------------------------------------------------------------------------ walk
     def _start(self) -> tuple[Process, list[Missing]]:

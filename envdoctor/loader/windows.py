@@ -13,11 +13,11 @@ count for the distribution that adds them and for all that require it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cached_property
 
 from envdoctor.data.windows_libraries import VISUAL_CPP, WITH_PYTHON, is_system
+from envdoctor.lazy import pattern
 from envdoctor.loader.model import Loaded, Missing, Root, base_name, folder_of, unique
 from envdoctor.loader.walk import Found, Process, Walk
 from envdoctor.snapshot import NativeFile, Slice
@@ -25,8 +25,8 @@ from envdoctor.view import View
 
 CONDA_FOLDERS = ("Library/mingw-w64/bin", "Library/usr/bin", "Library/bin", "Scripts", "bin", "DLLs", "")
 """Folders of a conda prefix in which its Python looks for DLLs."""
-_PYTHON = re.compile(r"python(3\d*)(?:_d|t|t_d)?\.dll$")
-_MANGLED = re.compile(r"-[0-9a-f]{8,64}\.dll$")
+_PYTHON = pattern(r"python(3\d*)(?:_d|t|t_d)?\.dll$")
+_MANGLED = pattern(r"-[0-9a-f]{8,64}\.dll$")
 """Names that delvewheel and auditwheel-like tools give: no machine has them but from that wheel."""
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Callable
 from functools import cache
 from types import ModuleType
 from typing import NamedTuple
 
 from envdoctor.rules.base import Check, Rule
+from envdoctor.snapshot import Snapshot
 
 FAMILIES: dict[str, str] = {
     "INT": "interpreter",
@@ -56,6 +58,14 @@ def modules() -> dict[str, str]:
             if code.startswith(family):
                 found[code] = f"{package}.{info.name}"
     return dict(sorted(found.items(), key=lambda item: (list(FAMILIES).index(item[0][:3]), item[0])))
+
+
+def idle(code: str, snapshot: Snapshot) -> str | None:
+    """Why the family of that rule has nothing to look at in `snapshot`, as its package says by ``idle(snapshot)``; None where it
+    has. Then none of its modules need to be imported."""
+    family = importlib.import_module(f"{__name__}.{code[:3].lower()}")
+    asked: Callable[[Snapshot], str | None] | None = getattr(family, "idle", None)
+    return asked(snapshot) if asked is not None else None
 
 
 def load(code: str) -> LoadedRule:

@@ -12,6 +12,8 @@ import re
 import struct
 from typing import Final, NamedTuple
 
+from envdoctor.lazy import pattern
+
 CACHE: Final = "/etc/ld.so.cache"
 LEVELS: Final = ("x86-64-v4", "x86-64-v3", "x86-64-v2")
 """Subfolders of ``glibc-hwcaps`` on x86-64, best first."""
@@ -161,8 +163,8 @@ class Defaults(NamedTuple):
     """Path of its cache; None for a loader that has none."""
 
 
-_END = re.compile(rb"lib(?:64|32|x32|n32)?/\0")
-_RUN = re.compile(rb"(?<=\0)(?:/[!-~]{1,250}/\0)+")
+_END = pattern(rb"lib(?:64|32|x32|n32)?/\0")
+_RUN = pattern(rb"(?<=\0)(?:/[!-~]{1,250}/\0)+")
 _CACHE_NAME = b"/ld.so.cache\0"
 
 

@@ -7,12 +7,13 @@ from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from envdoctor.finding import Command, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import NOT_CONDA, Skip
 from envdoctor.snapshot import CondaInstallers, CondaPackage, CondaRoot, CondaSetting
 from envdoctor.view import View
 
 Family = Literal["defaults", "conda-forge"]
-_PKGS = re.compile(r"(?:^|/)pkgs/(?:main|r|msys2|free|archive|mro|mro-archive|pro)(?:/|$)")
+_PKGS = pattern(r"(?:^|/)pkgs/(?:main|r|msys2|free|archive|mro|mro-archive|pro)(?:/|$)")
 _BUILT_ON_FORGE = frozenset(("bioconda", "rapidsai", "rapidsai-nightly"))
 """Channels whose own documentation requires conda-forge: their packages are linked against libraries from there."""
 DATA = frozenset(("ca-certificates", "tzdata", "_libgcc_mutex", "_openmp_mutex", "libgcc_mutex", "msys2-conda-epoch"))

@@ -25,11 +25,11 @@ Install the packages concerned again, then delete what was moved aside.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Finding, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule
 from envdoctor.rules.cnd._paths import file, shown
 from envdoctor.snapshot import CondaPackage, Distribution
@@ -49,7 +49,7 @@ RULE = Rule(
 
 CROWD = 10
 """Packages without a record, above which they are one finding."""
-_ENDING = re.compile(r"(\.c~|\.conda_trash(_\d+)?|\.mamba_trash)$")
+_ENDING = pattern(r"(\.c~|\.conda_trash(_\d+)?|\.mamba_trash)$")
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Command, Finding, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.cnd._settings import installers, subject
 from envdoctor.snapshot import CondaPackage, Distribution
@@ -43,7 +44,7 @@ RULE = Rule(
     ),
 )
 
-_TOOLS = re.compile(
+_TOOLS = pattern(
     r"(?:_?conda|mamba|libmamba|libmambapy|micromamba|boa|rattler-build|py-rattler|pixi|menuinst|constructor|grayskull|navigator-updater"
     r"|anaconda|anaconda-client|anaconda-navigator|_anaconda_depends|miniforge_console_shortcut|console_shortcut|powershell_shortcut"
     r"|python|pypy|python_abi|pip|setuptools|wheel|uv|virtualenv|pipx|envdoctor|ca-certificates|certifi|openssl|nb_conda_kernels"

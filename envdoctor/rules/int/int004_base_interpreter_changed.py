@@ -27,6 +27,7 @@ import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import CondaPackage, Site
 from envdoctor.view import View
@@ -45,7 +46,7 @@ RULE = Rule(
 )
 
 _TOOLS = frozenset({"pip", "setuptools", "wheel", "distribute"})
-_FOLDER = re.compile(r"/lib(?:64)?/(python|pypy|graalpy)(\d+\.\d+)([td]?)/site-packages$")
+_FOLDER = pattern(r"/lib(?:64)?/(python|pypy|graalpy)(\d+\.\d+)([td]?)/site-packages$")
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -8,13 +8,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from envdoctor.finding import Fix, Severity, Subject
+from envdoctor.lazy import pattern
 from envdoctor.loader.model import Loaded, Missing, Root, base_name
 from envdoctor.rules.base import Skip
 from envdoctor.snapshot import Distribution, ImportedModule
 from envdoctor.view import View
 
 SHOWN = 5
-_GRAFTED = re.compile(r"[-.][0-9a-f]{6,8}(?:\.so\b|\.dylib$|\.dll$|\.[0-9.]*so\b|\.\d)")
+_GRAFTED = pattern(r"[-.][0-9a-f]{6,8}(?:\.so\b|\.dylib$|\.dll$|\.[0-9.]*so\b|\.\d)")
 """Names that auditwheel, delocate and delvewheel give the libraries that they copy into wheels."""
 _BROUGHT_BY = (("libtorch", "torch"), ("libc10", "torch"), ("libtensorflow", "tensorflow"), ("libarrow", "pyarrow"))
 """Beginnings of the names of libraries that one distribution is known to bring for others."""

@@ -28,12 +28,13 @@ A wheel that vendors Intel's libiomp5.so beside one that vendors LLVM's libomp.s
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import combinations
 
+import msgspec
+
 from envdoctor.finding import Finding, Subject
+from envdoctor.lazy import pattern
 from envdoctor.loader.model import Root, base_name
 from envdoctor.natives import some
 from envdoctor.rules.base import Rule, Skip
@@ -53,18 +54,17 @@ RULE = Rule(
     ),
 )
 
-_RUNTIME = re.compile(r"(?i)^(?:lib)?(gomp|iomp5(?:md)?|omp5?|omp140\.[a-z0-9_]+)(?:[-.][^/]*)?\.(?:so|dylib|dll)(?:\.[\w.]+)?$")
+_RUNTIME = pattern(r"(?i)^(?:lib)?(gomp|iomp5(?:md)?|omp5?|omp140\.[a-z0-9_]+)(?:[-.][^/]*)?\.(?:so|dylib|dll)(?:\.[\w.]+)?$")
 
 
-@dataclass
-class Runtime:
+class Runtime(msgspec.Struct):
     """One OpenMP runtime, as a file, and who loads it."""
 
     path: str
     """The path by which it is loaded."""
-    names: set[str] = field(default_factory=set)
+    names: set[str] = msgspec.field(default_factory=set)
     """Names under which it is found loaded."""
-    users: dict[str, Root] = field(default_factory=dict)
+    users: dict[str, Root] = msgspec.field(default_factory=dict)
     """The distributions (or top-level names) whose modules bring it in, and one such module of each."""
 
     @property

@@ -33,6 +33,7 @@ import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Command, Finding, Fix, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Setting
 from envdoctor.view import View
@@ -65,7 +66,7 @@ KNOWN_EXTRA = (
     "abetlen.github.io",
 )
 """Public indexes that projects tell their users to add."""
-_URL = re.compile(r"(?:[\w-]+=)?(?:git\+)?(https?)://(?:[^/@\s]*@)?(\[[^\]\s]*\]|[^/:\s?#]+)", re.IGNORECASE)
+_URL = pattern(r"(?:[\w-]+=)?(?:git\+)?(https?)://(?:[^/@\s]*@)?(\[[^\]\s]*\]|[^/:\s?#]+)", re.IGNORECASE)
 INDEXES = frozenset(("index-url", "extra-index-url", "default-index", "index", "find-links"))
 
 

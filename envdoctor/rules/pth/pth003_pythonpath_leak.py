@@ -27,10 +27,10 @@ in shell start-up files and activation scripts.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution, Shadow
 from envdoctor.view import View, normalize
@@ -47,7 +47,7 @@ RULE = Rule(
         "No module named 'encodings'",
     ),
 )
-VERSIONED = re.compile(r"python(\d\.\d+)t?[/\\](?:site|dist)-packages")
+VERSIONED = pattern(r"python(\d\.\d+)t?[/\\](?:site|dist)-packages")
 SHOWN = 5
 
 

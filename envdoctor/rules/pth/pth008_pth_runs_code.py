@@ -31,6 +31,7 @@ import re
 from collections.abc import Iterator
 
 from envdoctor.finding import Finding, Fix, Severity
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pth._files import ignored, name_of, owner_of
 from envdoctor.snapshot import Entry, PthFile, PthLine
@@ -71,7 +72,7 @@ _KNOWN = tuple((re.compile(name), re.compile(line)) for name, line in KNOWN)
 _KNOWN_OWNED = tuple((owner, re.compile(name), re.compile(line)) for owner, name, line in KNOWN_OWNED)
 HARMLESS = frozenset({"exec"})
 """A .pth line has to be one line; exec is how honest packages write two."""
-_IMPORTS = re.compile(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
+_IMPORTS = pattern(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
 
 
 def check(view: View) -> Iterator[Finding]:
