@@ -158,6 +158,7 @@ LINKS: tuple[Link, ...] = (
     Link("CND001", ("INT009",), of_stdlib),
     Link("CND001", ("PKG001", "PKG006", "PKG009", "PKG012", "PKG014", "LIB001", "LIB008", "PTH009"), shares_one),
     Link("LIB006", ("CND002",), same_file),
+    Link("CND016", ("CND002",), same_file),
     Link("PKG006", ("PTH008",), shares_one),
 )
 _OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself, of_stdlib, of_environment])

@@ -805,8 +805,8 @@ class CondaCache(Fact, frozen=True, kw_only=True):
     """``numpy-2.2.6-py311_0: info/index.json is empty``, at most 20."""
     broken_count: int = 0
     spoiled: tuple[str, ...] = ()
-    """Altered files of the prefix that are one with the cache's copy (hard links): ``numpy-2.2.6-py311_0: lib/x.so``; at most
-    20."""
+    """Altered files of the prefix that the cache has in the same way, as hard links or of the same size or hash:
+    ``numpy-2.2.6-py311_0: lib/x.so``; at most 200."""
 
 
 class CondaRegistry(Fact, frozen=True, kw_only=True):

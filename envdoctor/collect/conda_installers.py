@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from envdoctor.collect import conda_history, condarc
+from envdoctor.collect import conda_history, conda_paths, condarc
 from envdoctor.collect import files as fs
 from envdoctor.collect.scene import Scene
 from envdoctor.lazy import pattern
@@ -25,6 +25,7 @@ from envdoctor.snapshot import (
     CondaInstallers,
     CondaMeta,
     CondaPackage,
+    CondaPath,
     CondaRegistry,
     CondaRoot,
     CondaSetting,
@@ -332,7 +333,7 @@ class _Collector:
             extracted=extracted,
             broken=tuple(sorted(broken)[:KEPT]),
             broken_count=len(broken),
-            spoiled=tuple(sorted(spoiled)[:KEPT]),
+            spoiled=tuple(sorted(spoiled)[: 10 * KEPT]),
         )
 
     def _package(self, folder: str) -> str | None:
@@ -367,12 +368,25 @@ class _Collector:
         return f"{bad[0]}" + (f", and {len(bad) - 1} more" if len(bad) > 1 else "") if bad else None
 
     def _spoiled(self, package: CondaPackage, cache: str, name: str) -> list[str]:
-        """Altered files of the prefix that are the cache's own, by their inode."""
-        return [
-            f"{text(name)}: {path.path}"
-            for path in package.altered[:50]
-            if path.links > 1 and fs.same(f"{self.scene.prefix}/{path.path}", f"{cache}/{name}/{path.path}")
-        ]
+        """Altered files of the prefix that the cache has, too: the very file, or one of the same size or hash."""
+        found: list[str] = []
+        for path in package.altered[:50]:
+            mine = f"{self.scene.prefix}/{path.path}"
+            for inner in _in_package(package, path.path):
+                theirs = f"{cache}/{name}/{inner}"
+                if (path.links > 1 and fs.same(mine, theirs)) or (path.rewritten is None and self._alike(path, theirs)):
+                    found.append(f"{text(name)}: {path.path}")
+                    break
+        return found
+
+    def _alike(self, path: CondaPath, theirs: str) -> bool:
+        """The cache's copy of a file differs from the record as the prefix's own does."""
+        size = _size(theirs)
+        if size is None or size != path.actual_size:
+            return False
+        if path.problem == "resized":
+            return size != path.size
+        return path.actual_hash is not None and conda_paths.sha256(theirs) == path.actual_hash
 
     # ----------------------------------------------------------------------------------------------------- registry
     def _registry(self) -> CondaRegistry | None:
@@ -506,6 +520,17 @@ def _product(path: str, records: Mapping[str, Any], *, micromamba: bool) -> tupl
     if micromamba and "conda" not in records:
         return "micromamba", "what leads to it"
     return ("conda", "its records") if "conda" in records else (None, None)
+
+
+def _in_package(package: CondaPackage, path: str) -> tuple[str, ...]:
+    """Where the file at `path` of the prefix may stand in the package: noarch ones of Python have folders without a version."""
+    if package.noarch != "python":
+        return (path,)
+    _, found, rest = path.partition("/site-packages/")
+    if found:
+        return path, f"site-packages/{rest}"
+    folder, _, name = path.rpartition("/")
+    return (path, f"python-scripts/{name}") if folder in ("bin", "Scripts") else (path,)
 
 
 def _home(home: str | None) -> dict[str, str]:

@@ -16,13 +16,13 @@ import os
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from envdoctor.collect import conda_history, watch
+from envdoctor.collect import conda_history, conda_lost, watch
 from envdoctor.collect import files as fs
 from envdoctor.collect.conda import EMPTY, RECORD_LIMIT, Facts, Record, decode
 from envdoctor.collect.records import Recorded, is_native
@@ -99,6 +99,8 @@ class _Judge:
         self.leftovers: list[str] = []
         self.counts: Counter[str] = Counter()
         self.folder = -1
+        self.present: set[str] = set()
+        """What stands in the folders outside of site folders that records name."""
 
     def _place(self) -> None:
         """Finds the site folders that records name: as they are on sys.path, else by where links lead."""
@@ -175,7 +177,7 @@ class _Judge:
         """Lists every folder outside of site folders that records name; notes what is not there."""
         folders = {path.rpartition("/")[0] for _, paths in outside for path in paths}
         folders.update(("conda-meta", ""))
-        present: set[str] = set()
+        present = self.present
         states = watch.active.states if watch.active is not None else {}
         for folder in sorted(folders):
             absolute = f"{self.prefix}/{folder}" if folder else self.prefix
@@ -377,6 +379,7 @@ class _Judge:
             self._state(folder, problems)
         writers = tuple(sorted({record.writer for record in self.records}))
         leftovers = sorted(self.leftovers)
+        found = conda_lost.find(self.scene, self.records, self.owner, self.present.difference(leftovers), self._recorded())
         return CondaMeta(
             writer="pixi" if "pixi" in names else self._newest(),  # type: ignore[arg-type]
             writers=writers,
@@ -389,6 +392,8 @@ class _Judge:
             history=conda_history.read(f"{folder}/history", dists) if "history" in names else None,
             pins=conda_history.pins(f"{folder}/pinned") if "pinned" in names else (),
             orphans=self._orphans(python),
+            lost=found.lost,
+            strangers=found.strangers,
             frozen="frozen" in names,
             pixi=pixi,
             coverage=CondaCoverage(
@@ -402,6 +407,17 @@ class _Judge:
                 unreadable=self.counts["unreadable"],
             ),
         )
+
+    def _recorded(self) -> Iterator[str]:
+        """What RECORDs name in the prefix outside of their site folder: scripts and data of wheels."""
+        for place in self.places:
+            for rows in place.recorded.rows.values():
+                for path in rows.paths:
+                    if path.startswith("../"):
+                        path = os.path.normpath(place.start + path)
+                        while path and path[0] != ".":
+                            yield path
+                            path = path.rpartition("/")[0]
 
     def _newest(self) -> str | None:
         """Who wrote the newest record."""
@@ -472,7 +488,7 @@ class _Judge:
             different = [path for path in paths if len({_same(contents[at].get(path)) for at in holders}) > 1]
             survivors: set[str] = set()
             for path in sorted(different)[:NAMED]:
-                actual = _sha256(f"{self.prefix}/{path}")
+                actual = sha256(f"{self.prefix}/{path}")
                 survivors.update(
                     self.records[at].label for at in holders if actual and contents[at].get(path, ("", ""))[1] == actual
                 )
@@ -605,7 +621,7 @@ def _document(path: str, problems: list[CondaProblem], name: str) -> dict[str, A
     return found
 
 
-def _sha256(path: str) -> str | None:
+def sha256(path: str) -> str | None:
     """Hash of a file of less than 64 MiB."""
     try:
         content = fs.read(path, 64 << 20)

@@ -469,7 +469,46 @@ def test_cnd011_look_alikes(made: CondaPrefix, home: Path, tmp_path: Path) -> No
         f'# export PATH="{tmp_path}/other/bin:$PATH" # conda\nexport PATH="/usr/local/miniconda/bin:$PATH"\n'
     )
     environ = shell(home, f"{inner}/bin:{one}/bin", MAMBA_EXE=f"{one}/bin/mamba", MAMBA_ROOT_PREFIX=str(one))
+    assert [f.severity for f in diagnose(made.prefix, "CND011", environ=environ)] == ["info"]
+    (home / ".bashrc").write_text(BLOCK.format(root=tmp_path / "link"))
     assert diagnose(made.prefix, "CND011", environ=environ) == []
+
+
+def test_cnd011_a_block_whose_root_is_gone(made: CondaPrefix, home: Path, tmp_path: Path) -> None:
+    """A warning where nothing else gives a conda, once for all start-up files; a remark beside another root."""
+    (home / ".bashrc").write_text("x=1\n" + BLOCK.format(root="/gone/miniconda3"))
+    (home / ".zshrc").write_text(BLOCK.format(root="/gone/miniconda3"))
+    finding = only(diagnose(made.prefix, "CND011", environ=shell(home)), "CND011")
+    assert finding.severity == "warning"
+    assert finding.message == "~/.bashrc:2, ~/.zshrc:1 set up conda from /gone/miniconda3/bin/conda, which is not there"
+    one = root(tmp_path / "miniforge3")
+    found = only(diagnose(made.prefix, "CND011", environ=shell(home, f"{one}/bin")), "CND011")
+    assert (found.severity, found.fingerprint) == ("info", finding.fingerprint)
+
+
+def test_cnd011_a_block_of_micromamba_that_is_gone(made: CondaPrefix, home: Path, tmp_path: Path) -> None:
+    """Its variables are set all the same; with the program there, a root that is not there yet is fine."""
+    exe = tmp_path / "local" / "micromamba"
+    (home / ".bashrc").write_text(MAMBA_BLOCK.format(exe=exe, root=home / "micromamba"))
+    one = root(tmp_path / "miniforge3")
+    finding = only(diagnose(made.prefix, "CND011", environ=shell(home, f"{one}/bin")), "CND011")
+    assert finding.severity == "warning"
+    assert any(line.startswith("MAMBA_ROOT_PREFIX is set to ") for line in finding.evidence)
+    exe.parent.mkdir()
+    exe.write_text("")
+    assert diagnose(made.prefix, "CND011", environ=shell(home)) == []
+
+
+def test_cnd011_names_the_program_that_wrote_the_block(made: CondaPrefix, home: Path, tmp_path: Path) -> None:
+    """A conda root without records is no mamba's."""
+    one, two = root(tmp_path / "one"), root(tmp_path / "two")
+    for record in (two / "conda-meta").glob("*.json"):
+        record.unlink()
+    (home / ".bashrc").write_text(BLOCK.format(root=two))
+    finding = only(diagnose(made.prefix, "CND011", environ=shell(home, f"{one}/bin:{one}/condabin")), "CND011")
+    commands = [command for fix in finding.fixes for command in fix.commands]
+    assert commands in ([(f"{two}/bin/conda", "init", "--all", "--reverse")], [])
+    assert not any("mamba" in word for command in commands for word in command[:1])
 
 
 def test_cnd011_a_program_that_is_gone(made: CondaPrefix, home: Path, tmp_path: Path) -> None:
@@ -619,7 +658,7 @@ def test_cnd016_spoiled_by_an_edit(linked: tuple[CondaPrefix, Path], home: Path)
     with file.open("a") as out:
         out.write("# edited\n")
     finding = only(diagnose(env.prefix, "CND016", environ=shell(home)), "CND016")
-    assert "is altered, and is the environment's own file" in finding.evidence[0]
+    assert "is altered, and the environment has it so, too" in finding.evidence[0]
 
 
 def test_cnd016_gone(linked: tuple[CondaPrefix, Path], home: Path) -> None:

@@ -169,16 +169,69 @@ def test_altered(writer: str, tmp_path: Path) -> None:
     assert "sha256" in deep[0].message
 
 
-def test_altered_in_the_cache_too(tmp_path: Path) -> None:
-    """A hard link: linking anew from that cache would bring the same content."""
+@pytest.mark.parametrize("how", ["hard link", "copy", "other", "noarch"])
+def test_altered_in_the_cache_too(how: str, tmp_path: Path) -> None:
+    """Linking anew from that cache would bring the same content: CND016 is the cause, and the fix takes that copy away first."""
     env = conda_prefix(tmp_path)
-    path = env.prefix / "share/pathways/copied.txt"
-    (tmp_path / "cached").hardlink_to(path)
-    path.write_text("other content\n")
-    found = only(diagnose(env.prefix, *CODES), "CND002")
+    name, inner = ("click", "site-packages/click/core.py") if how == "noarch" else ("pathways", "share/pathways/copied.txt")
+    path = env.prefix / (f"lib/python{env.minor}/{inner}" if how == "noarch" else inner)
+    folder = tmp_path / "root" / "pkgs" / env.record_path(name).stem
+    env.edit(name, link={"source": str(folder), "type": 1}, extracted_package_dir=str(folder))
+    (folder / inner).parent.mkdir(parents=True)
+    (folder / "info").mkdir()
+    for file in ("index.json", "paths.json"):
+        (folder / "info" / file).write_text('{"paths": []}')
+    if how in ("hard link", "noarch"):
+        (folder / inner).hardlink_to(path)
+        path.write_text("other content\n")
+    else:
+        (folder / inner).write_text("other content\n" if how == "copy" else "never linked\n")
+        env.put(inner, "other content\n")
+    report = whole(env.prefix)
+    found = only(list(report.findings), "CND002")
     lines = commands(found)
-    assert lines[0].startswith("rm -rf -- /opt/conda/pkgs/pathways-1.0-") and "--force-reinstall" in lines[1]
-    assert "2 hard links" in found.evidence[0]
+    if how == "other":
+        assert not [f for f in report.findings if f.code == "CND016"]
+        assert found.caused_by is None and "--force-reinstall" in lines[0] and len(lines) == 1
+        return
+    cause = only(list(report.findings), "CND016")
+    assert found.caused_by == cause.fingerprint
+    assert lines[0] == f"rm -rf -- {folder}" and "--force-reinstall" in lines[1]
+    assert found.evidence[0].endswith("; the package cache has it so, too")
+    steps = [" ".join(step.command) for step in plan.make(report.findings).steps]
+    assert steps[0] == f"rm -rf -- {folder}" and "--force-reinstall" in steps[1] and len(steps) == len(set(steps))
+
+
+def test_altered_in_the_cache_too_of_the_same_size(tmp_path: Path) -> None:
+    """Told by the hash, with --deep."""
+    env = conda_prefix(tmp_path)
+    folder = tmp_path / "root" / "pkgs" / env.record_path("pathways").stem
+    env.edit("pathways", link={"source": str(folder), "type": 1}, extracted_package_dir=str(folder))
+    env.alter("share/pathways/copied.txt")
+    (folder / "info").mkdir(parents=True)
+    for file in ("index.json", "paths.json"):
+        (folder / "info" / file).write_text('{"paths": []}')
+    shutil.copytree(env.prefix / "share/pathways", folder / "share/pathways", symlinks=True)
+    assert diagnose(env.prefix, "CND002", "CND016") == []
+    found = diagnose(env.prefix, "CND002", "CND016", deep=True)
+    assert only(found, "CND002").caused_by == only(found, "CND016").fingerprint
+
+
+def test_what_was_hashed_is_in_the_report(tmp_path: Path) -> None:
+    """The reasons of the two checks that hash, whether they find something or not; none without --deep."""
+    from envdoctor.formats import json as report_json
+
+    env = conda_prefix(tmp_path)
+    env.dist("own", "1.0", files={"own.py": "x = 1\n"})
+    env.alter("share/pathways/copied.txt")
+    report = report_of(snapshot_of(env.prefix, deep=True), "CND001", "CND002", "PKG007")
+    checks = {check["code"]: check for check in json.loads(report_json.render(report))["checks"]}
+    assert checks["CND001"]["reason"] is None
+    assert (checks["CND002"]["outcome"], checks["PKG007"]["outcome"]) == ("found", "clean")
+    assert "paths of conda's records (" in checks["CND002"]["reason"] and "links" in checks["CND002"]["reason"]
+    assert checks["PKG007"]["reason"].startswith("hashed what ")
+    shallow = report_of(snapshot_of(env.prefix), "CND002", "PKG007")
+    assert [check.reason for check in shallow.checks] == [None, None]
 
 
 def test_certificates_and_indexes(tmp_path: Path) -> None:
@@ -463,8 +516,10 @@ def test_owned_twice(tmp_path: Path) -> None:
     assert found.message == "pathways 1.0 and rival 1.0 own share/pathways/copied.txt; what is there is rival's"
     env.add("manual", files={"share/doc/x/README": "x"})
     env.add("booklet", files={"share/doc/x/README": "x"})
+    env.add("leaflet", files={"share/doc/y/README": "x"})
+    env.add("scroll", files={"share/doc/y/README": "another"})
     by_name = {f.subjects[0].name: f.severity for f in diagnose(env.prefix, *CODES)}
-    assert by_name == {"pathways": "warning", "booklet": "info"}
+    assert by_name == {"pathways": "warning", "booklet": "info", "leaflet": "warning"}
 
 
 def test_same_content_owned_twice(tmp_path: Path) -> None:

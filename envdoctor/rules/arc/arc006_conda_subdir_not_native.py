@@ -32,7 +32,7 @@ from collections.abc import Iterator
 from envdoctor.conda.installed import subject
 from envdoctor.conda.subdirs import emulator as emulator_for
 from envdoctor.conda.subdirs import main_subdir, native_subdir, subdirs
-from envdoctor.finding import Finding, Subject
+from envdoctor.finding import Command, Finding, Subject
 from envdoctor.platforms import is_foreign
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.view import View
@@ -64,8 +64,13 @@ def _environment(view: View, own: str, native: str, count: int) -> Iterator[Find
     example = min(members, key=lambda package: (package.name != "python", package.record))
     tool = view.remedy.conda_tool()
     python = f"python={view.python_short}" if view.python_short else "python"
-    new = ("pixi", "workspace", "platform", "add", *view.remedy.pixi_manifest(), native) if tool == "pixi" else None
-    command = new or (tool, "create", "-n", "native", "--platform" if tool == "micromamba" else "--subdir", native, python)
+    commands: tuple[Command, ...] = (
+        (tool, "create", "-n", "native", "--platform" if tool == "micromamba" else "--subdir", native, python),
+    )
+    if tool == "pixi":
+        # the platform alone changes the lock; the prefix stays as it is until an install, which takes the machine's own
+        manifest = view.remedy.pixi_manifest()
+        commands = (("pixi", "workspace", "platform", "add", *manifest, native), ("pixi", "install", *manifest))
     name = f" ({machine.cpu.name})" if machine.cpu.name else ""
     yield RULE.finding(
         f"the environment is made of {own} packages, this machine is {native}: {how}",
@@ -76,7 +81,7 @@ def _environment(view: View, own: str, native: str, count: int) -> Iterator[Find
         ],
         fixes=[
             view.remedy.manual(
-                f"make an environment of {native} packages, and install into that", RULE.code, "ARC001", commands=(command,)
+                f"make an environment of {native} packages, and install into that", RULE.code, "ARC001", commands=commands
             )
         ],
         severity="warning" if emulator else "error",

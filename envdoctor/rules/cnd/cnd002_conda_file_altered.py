@@ -90,26 +90,44 @@ def _one(view: View, package: CondaPackage, paths: list[CondaPath], note: str = 
         message = f"{label(package)}: {count:,} files are not those that were installed: {shown(path.path for path in paths)}"
     if count > len(paths):
         message = f"{label(package)}: {count:,} files are not those that were installed, {first.path} among them"
+    spoiled = _spoiled(view).get(_folder(package), frozenset())
     certificates = all(path.path.endswith(_CERTIFICATES) for path in paths)
     severity: Severity = "info" if certificates else "warning"
     return RULE.finding(
         message + (f"; {note}" if note else ""),
         subjects(view, package, paths),
         evidence=[
-            *(f"{path.path}: {_difference(path)}{_how(path)}" for path in paths[:5]),
+            *(f"{path.path}: {_difference(path)}{_how(path, path.path in spoiled)}" for path in paths[:5]),
             *([f"and {count - 5:,} files more"] if count > 5 else []),
         ],
-        fixes=_fixes(view, [package], any(path.links > 1 for path in paths)),
+        fixes=_fixes(view, [package]),
         severity=severity,
     )
 
 
-def _fixes(view: View, packages: list[CondaPackage], linked: bool) -> list[Fix]:
+def _folder(package: CondaPackage) -> str:
+    return (package.cache or "").replace("\\", "/").rstrip("/")
+
+
+def _spoiled(view: View) -> dict[str, frozenset[str]]:
+    """Folders of package caches to the paths that are altered there, too."""
+    found: dict[str, set[str]] = {}
+    around = view.snapshot.conda_installers
+    for cache in around.caches if around else ():
+        for line in cache.spoiled:
+            name, _, path = line.partition(": ")
+            found.setdefault(f"{cache.path}/{name}", set()).add(path)
+    return {folder: frozenset(paths) for folder, paths in found.items()}
+
+
+def _fixes(view: View, packages: list[CondaPackage]) -> list[Fix]:
+    """Linked from a cache that has the altered content, too, the package would be the same again: that copy goes first."""
     remedy = view.remedy
     what = label(packages[0]) if len(packages) == 1 else f"the {len(packages)} packages"
-    caches = tuple(package.cache for package in packages if package.cache) if linked else ()
+    spoiled = _spoiled(view)
+    caches = tuple(dict.fromkeys(package.cache for package in packages if package.cache and _folder(package) in spoiled))
     before: tuple[Command, ...] = remedy.delete(*caches) if caches else ()
-    why = ", after its copy in the package cache, which has the altered content, too" if caches else ""
+    why = ", after its copy in the package cache, which has the altered content, too, is deleted" if caches else ""
     return [
         remedy.fix(
             f"link {what} anew{why}, if nobody changed it on purpose",
@@ -123,7 +141,6 @@ def _fixes(view: View, packages: list[CondaPackage], linked: bool) -> list[Fix]:
 def _many(view: View, found: list[tuple[CondaPackage, list[CondaPath]]]) -> Finding:
     packages = [package for package, _ in found]
     total = sum(len(paths) for _, paths in found)
-    linked = any(path.links > 1 for _, paths in found for path in paths)
     return RULE.finding(
         f"{len(packages)} packages have {total:,} files that are not those that were installed: "
         f"{shown(package.name for package in packages)}",
@@ -132,7 +149,7 @@ def _many(view: View, found: list[tuple[CondaPackage, list[CondaPath]]]) -> Find
             *(f"{line} altered" for line in by_folder(found)),
             *(f"{label(package)}: {paths[0].path}: {_difference(paths[0])}" for package, paths in found[:3]),
         ],
-        fixes=_fixes(view, packages, linked),
+        fixes=_fixes(view, packages),
         key="many",
     )
 
@@ -145,7 +162,8 @@ def _difference(path: CondaPath) -> str:
     return "other content than recorded"
 
 
-def _how(path: CondaPath) -> str:
+def _how(path: CondaPath, spoiled: bool) -> str:
     """What else is to be known about it."""
     words = "; the prefix was written into it" if path.rewritten in ("text", "binary") else ""
-    return words + (f"; {path.links} hard links, the package cache among them" if path.links > 1 else "")
+    words += f"; {path.links} hard links" if path.links > 1 else ""
+    return words + ("; the package cache has it so, too" if spoiled else "")

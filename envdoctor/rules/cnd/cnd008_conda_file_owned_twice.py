@@ -10,7 +10,7 @@ whose it is. One finding for each set of packages, with the number of their path
 
 ## Look-alikes that are fine
 - Two records of one package: CND006.
-- Documentation, tests, licences and headers that nobody needs: a remark.
+- Documentation, tests, licences and headers of the same content, which nobody needs: a remark.
 - Folders that several packages share; compiled modules.
 
 ## How to fix
@@ -89,6 +89,6 @@ def _finding(view: View, shared: CondaShared, owners: list[CondaPackage]) -> Fin
             ),
             *([again] if shared.different and not spare else []),
         ],
-        severity="info" if spare else "warning",
+        severity="info" if spare and not shared.different else "warning",
         key=" ".join(sorted(owner.name for owner in owners)),
     )

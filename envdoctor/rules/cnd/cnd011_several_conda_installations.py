@@ -9,12 +9,14 @@ a package cache is there twice.
 The root prefix behind every `conda` and `mamba` on PATH, behind CONDA_EXE, MAMBA_EXE and MAMBA_ROOT_PREFIX, and behind the
 blocks that `conda init` and `mamba shell init` write into the start-up files of bash, zsh, fish, tcsh, xonsh, PowerShell, and
 lines that put one on PATH by hand. Links are followed. Two different roots are reported, and a CONDA_EXE or MAMBA_EXE that
-names a program which is not there.
+names a program which is not there. So is a block in a start-up file whose program is gone: a remark where the shell has another
+conda all the same, as the block of `conda init` then does nothing; that of `mamba shell init` still sets MAMBA_ROOT_PREFIX.
 
 ## Look-alikes that are fine
 - conda and mamba of one root; a conda that is installed inside of an environment of it; a link to it.
 - micromamba alone on PATH, without a root prefix of its own: it works on any prefix.
-- A block for an installation that is gone, when nothing else leads there.
+- A root prefix of micromamba that is not there yet: it makes it with the first environment.
+- Lines written by hand for an installation that is gone: they mostly ask first.
 - Other installations that nothing leads to; pixi, which has no root.
 
 ## How to fix
@@ -31,10 +33,21 @@ from collections.abc import Iterator
 from envdoctor.finding import Command, Finding, Subject
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.cnd._settings import installers, root_subject
-from envdoctor.snapshot import CondaInstallers, CondaRoot
+from envdoctor.snapshot import CondaInstallers, CondaRoot, CondaShellBlock
 from envdoctor.view import View
 
-RULE = Rule("CND011", "several-conda-installations", "warning", reads=("conda_installers", "shell", "target"))
+RULE = Rule(
+    "CND011",
+    "several-conda-installations",
+    "warning",
+    reads=("conda_installers", "shell", "target"),
+    messages=(
+        "Your shell has not been properly configured to use 'conda activate'",
+        "CondaError: Run 'conda init' before 'conda activate'",
+        "The following specifications were found to be incompatible with the existing python installation",
+        "No module named 'conda'",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -58,6 +71,7 @@ def check(view: View) -> Iterator[Finding]:
             ],
             key=f"gone:{variable}",
         )
+    yield from _blocks_without_root(view, facts, roots)
     if len(roots) < 2:
         return
     names = ", ".join(root.path for root, _ in roots[:4]) + (" and others" if len(roots) > 4 else "")
@@ -75,6 +89,41 @@ def check(view: View) -> Iterator[Finding]:
         ],
         key="roots",
     )
+
+
+def _blocks_without_root(view: View, facts: CondaInstallers, roots: list[tuple[CondaRoot, tuple[str, ...]]]) -> Iterator[Finding]:
+    """One finding for each installation that start-up files set up and that is gone."""
+    gone: dict[str, list[CondaShellBlock]] = {}
+    for block in facts.blocks:
+        place = block.program or block.root
+        if block.managed and not block.exists and place:
+            gone.setdefault(place, []).append(block)
+    for place, blocks in gone.items():
+        first = blocks[0]
+        harmless = first.tool == "conda" and any(root.conda for root, _ in roots)
+        tool = "conda" if first.tool == "conda" else first.tool
+        again = "conda init" if tool == "conda" else f"{tool} shell init"
+        where = ", ".join(f"{block.file}:{block.line}" for block in blocks[:4])
+        yield RULE.finding(
+            f"{where} {'sets' if len(blocks) == 1 else 'set'} up {tool} from {place}, which is not there",
+            [*(view.file(block.file) for block in blocks), Subject("environment", _last(first.root or place), None, first.root)],
+            evidence=[
+                *(f"{block.file}:{block.line}: the block names {block.program or block.root}" for block in blocks[:5]),
+                f"{place} does not exist",
+                *([f"MAMBA_ROOT_PREFIX is set to {first.root} all the same"] if tool != "conda" and first.root else []),
+            ],
+            fixes=[
+                view.remedy.manual(
+                    f"delete the block, or run `{again}` of the installation that is there, which writes it anew", RULE.code
+                )
+            ],
+            severity="info" if harmless else "warning",
+            key=f"gone-block:{tool}:{_last(first.root or place)}",
+        )
+
+
+def _last(path: str) -> str:
+    return path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
 
 
 def _active(root: CondaRoot) -> tuple[str, ...]:
@@ -96,14 +145,19 @@ def _kept(roots: list[tuple[CondaRoot, tuple[str, ...]]]) -> CondaRoot:
 
 
 def _commands(facts: CondaInstallers, roots: list[tuple[CondaRoot, tuple[str, ...]]]) -> list[Command]:
+    """What takes the other installations' own blocks out of the start-up files: by the program that wrote each."""
     kept = _kept(roots)
     commands: list[Command] = []
     for root, seen in roots:
         if root is kept:
             continue
-        files = {f"{block.file}:{block.line}": block for block in facts.blocks if block.managed}
-        if any(each in files and files[each].tool == "conda" for each in seen) and root.conda:
-            commands.append((f"{root.path}/bin/conda", "init", "--all", "--reverse"))
-        elif any(each in files for each in seen):
-            commands.append(("micromamba" if root.micromamba else f"{root.path}/bin/mamba", "shell", "deinit"))
+        places = {f"{block.file}:{block.line}": block for block in facts.blocks if block.managed and block.exists}
+        blocks = [places[each] for each in seen if each in places]
+        if any(block.tool == "conda" for block in blocks):
+            program = next((b.program for b in blocks if b.tool == "conda" and b.program), f"{root.path}/bin/conda")
+            commands.append((program, "init", "--all", "--reverse"))
+        elif blocks and (root.micromamba or any(block.tool == "micromamba" for block in blocks)):
+            commands.append(("micromamba", "shell", "deinit"))
+        elif blocks and root.mamba:
+            commands.append((f"{root.path}/bin/mamba", "shell", "deinit"))
     return commands

@@ -9,9 +9,16 @@ files, old files moved aside. conda takes what has no record for not installed a
 - Metadata of Python packages that conda linked (its `INSTALLER` says so) and that no record lists.
 - `conda-meta/history`: packages that it says are installed and that have no record, and lines of the last revision that have not
   come true.
+- The package cache, where something in the prefix's folders belongs to nobody: a package of which the prefix has all files, as
+  hard links or of the same sizes, and no record.
+- With no such package in the cache: files in those folders with several hard links, as only installers make them (likely), and
+  libraries in `lib` (a remark; not where a history tells of all that was installed).
 
 ## Look-alikes that are fine
 - Records that pixi and rattler wrote: they keep no history.
+- What people put into a prefix: `make install`, `npm -g`, `cargo install --root`, data, notes; what wheels put into `bin` and
+  `share`; indexes that packages make when they are linked.
+- Packages of the cache that this prefix has never had, in whatever number.
 - A package that has a record in another version than the history says: another tool updated it.
 - Files moved aside with all files of all packages in their places, as where Windows had one in use: a warning.
 - A package whose record is there and cannot be read: CND006.
@@ -60,6 +67,7 @@ def check(view: View) -> Iterator[Finding]:
     if meta.leftovers:
         yield _aside(view, meta.leftovers, meta.leftover_count)
     without = _without_record(view)
+    yield from _strangers(view)
     if len(without) > CROWD:
         yield _crowd(view, without)
     else:
@@ -150,6 +158,10 @@ def _without_record(view: View) -> dict[str, _Known]:
             parts = dist.rsplit("-", 2)
             if len(parts) == 3 and parts[0] not in names and parts[0] not in unreadable and parts[0] not in moved:
                 found[parts[0]] = parts[1], [], True
+    for lost in meta.lost:
+        if lost.name not in names and lost.name not in unreadable and lost.name not in moved:
+            version, dists, known = found.get(lost.name, (lost.version, [], False))
+            found[lost.name] = lost.version, dists, known
     for one in view.of_target:
         if one.installer != "conda" or one.conda or one.name in brought or not view.snapshot.sites[one.site].active:
             continue
@@ -169,8 +181,11 @@ def _no_record(view: View, name: str, version: str | None, dists: list[Distribut
     meta = view.snapshot.conda_meta
     history = meta.history if meta else None
     last = known and history is not None and any(line.startswith(f"+{name}-{version}-") for line in history.unfinished)
+    lost = next((one for one in meta.lost if one.name == name), None) if meta else None
     shown_name = f"{name} {version}" if version else name
-    if dists:
+    if lost is not None and not dists:
+        message = f"{shown_name} has its files in the prefix and no record in conda-meta: conda takes it for not installed"
+    elif dists:
         message = f"{shown_name} was linked by conda and has no record in conda-meta: conda takes it for not installed"
     elif last:
         message = f"{shown_name} has no record in conda-meta, though the last transaction was to install it"
@@ -179,12 +194,16 @@ def _no_record(view: View, name: str, version: str | None, dists: list[Distribut
     evidence = [f"{view.in_site(d.site, d.path)}: {d.name} {d.version}, installer conda, in no record" for d in dists]
     if known:
         evidence.append(f"conda-meta/history: {shown_name} was installed and not removed")
-    spec = f"{name}={version}" if version else name
+    if lost is not None:
+        how = f"{lost.same:,} are the same files (hard links)" if lost.same else "they have the same sizes"
+        evidence.append(f"{lost.there:,} of {lost.paths:,} files of {lost.cache} are in the prefix and in no record; {how}")
+    spec = "=".join(filter(None, (name, version, lost.build if lost is not None else None)))
     return RULE.finding(
         message,
         [
             Subject("conda-package", name, version),
             *(view.distribution(dist) for dist in dists),
+            *(file(path) for path in (lost.examples if lost else ())),
             *([file("conda-meta/history")] if known else []),
         ],
         evidence=[*evidence, f"conda-meta: no record of {name}"],
@@ -197,15 +216,50 @@ def _no_record(view: View, name: str, version: str | None, dists: list[Distribut
                 safety="unsafe",
             )
         ],
-        severity="error" if dists or last else "warning",
+        severity="error" if dists or last or lost else "warning",
+        confidence="certain" if lost is None or lost.same or dists or known else "likely",
         key=f"no-record:{name}",
+    )
+
+
+def _strangers(view: View) -> Iterator[Finding]:
+    """Files that look like a package's and belong to nobody: what is left where neither history nor cache tells the package."""
+    meta = view.snapshot.conda_meta
+    if meta is None or not meta.strangers:
+        return
+    linked = [one for one in meta.strangers if one.links > 1]
+    if meta.history is not None and meta.history.revisions and not set(meta.writers) & {"rattler", "pixi"}:
+        return  # what was installed stands there
+    chosen = linked or list(meta.strangers)
+    paths = [one.path for one in chosen]
+    more = f" and {len(paths) - 1:,} more files belong" if len(paths) > 1 else " belongs"
+    yield RULE.finding(
+        f"{paths[0]}{more} to no record and no distribution: a record is lost, or somebody put that there",
+        [view.environment_subject(), *(file(path) for path in paths[:5])],
+        evidence=[
+            *(
+                f"{one.path}: in no record of conda-meta" + (f"; {one.links} hard links" if one.links > 1 else "")
+                for one in chosen[:5]
+            ),
+            *([f"and {len(chosen) - 5:,} more"] if len(chosen) > 5 else []),
+        ],
+        fixes=[
+            view.remedy.manual(
+                "install the package that they are of again, which writes its record; or leave them, if you put them there",
+                RULE.code,
+            )
+        ],
+        severity="warning" if linked else "info",
+        confidence="likely" if linked else "possible",
+        key="strangers",
     )
 
 
 def _crowd(view: View, without: dict[str, _Known]) -> Finding:
     names = [f"{name} {version}" if version else name for name, (version, _, _) in without.items()]
     specs = [f"{name}={version}" if version else name for name, (version, _, _) in without.items()]
-    linked = any(dists for _, dists, _ in without.values())
+    meta = view.snapshot.conda_meta
+    linked = any(dists for _, dists, _ in without.values()) or any(one.name in without for one in (meta.lost if meta else ()))
     return RULE.finding(
         f"{len(names)} packages were installed and have no record in conda-meta: {shown(names)}",
         [

@@ -8,9 +8,9 @@ cache that cannot be written nothing can be installed at all.
 ## How it is found
 The caches that the records name, and those that conda is set to use (`pkgs_dirs`, else `pkgs` of the installation and
 ~/.conda/pkgs). For each package of this prefix that is still unpacked there: `info/index.json` and `info/paths.json` are there
-and whole; with `--deep` the size of every file against `info/paths.json`. Altered files of the prefix that are the same file as
-in the cache (hard links) have spoiled the cache, too. Something that is no folder stands where the cache should be; none of the
-configured caches can be written.
+and whole; with `--deep` the size of every file against `info/paths.json`. Altered files of the prefix that the cache has in the
+same way (hard links, or the same wrong size or hash) are damaged in the cache, too, which then is the cause of CND002. Something
+that is no folder stands where the cache should be; none of the configured caches can be written.
 
 ## Look-alikes that are fine
 - A cache without this package, or emptied by `conda clean`; one that is gone together with its installation, as in an image.
@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from envdoctor.finding import Command, Finding, Severity, Subject
 from envdoctor.rules.base import Rule
+from envdoctor.rules.cnd._paths import file
 from envdoctor.rules.cnd._settings import installers, subject
 from envdoctor.snapshot import CondaCache, CondaPackage
 from envdoctor.view import View
@@ -129,11 +130,11 @@ def _damaged(view: View, cache: CondaCache) -> Finding:
     names = ", ".join(bad[:4]) + (" and others" if count > 4 else "")
     return RULE.finding(
         f"{'1 package' if count == 1 else f'{count} packages'} in {cache.path} {'is' if count == 1 else 'are'} damaged: {names}",
-        [*(subject(p) for p in packages), _subject(view, cache)],
+        [*(subject(p) for p in packages), _subject(view, cache), *(file(line.partition(": ")[2]) for line in cache.spoiled[:20])],
         evidence=[
             *(f"{cache.path}/{line.replace(': ', '/', 1)}" for line in cache.broken[:5]),
             *(
-                f"{cache.path}/{line.replace(': ', '/', 1)} is altered, and is the environment's own file"
+                f"{cache.path}/{line.replace(': ', '/', 1)} is altered, and the environment has it so, too"
                 for line in cache.spoiled[:5]
             ),
         ],
