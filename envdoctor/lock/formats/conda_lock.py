@@ -48,6 +48,7 @@ def read(data: bytes, path: str) -> Lock:
     virtual = [one for name in platforms if name in solved for one in conda_virtual.packages(name, solved[name])]
     virtual += conda_virtual.defaults(name for name in platforms if name not in solved)
     recorded = [(f"content-hash {platform}", str(digest)) for platform, digest in hashes.items()]
+    recorded += [(f"channel {index}", text) for index, text in enumerate(_recorded_channels(metadata))]
     recorded += [(key, value) for key, value in custom.items() if isinstance(value, str)]
     return Lock(
         path=path,
@@ -102,6 +103,18 @@ def _channels(metadata: dict[str, Any]) -> tuple[str, ...]:
         url = item.get("url") if isinstance(item, dict) else item
         found.append(document.public(document.word(url, f"metadata.channels[{index}].url")))
     return tuple(found)
+
+
+def _recorded_channels(metadata: dict[str, Any]) -> Iterable[str]:
+    """Address and variables of each, as they are written; an address with a secret in it is left out, and all with it."""
+    found = []
+    for item in metadata.get("channels") or []:
+        url, variables = (item.get("url"), item.get("used_env_vars")) if isinstance(item, dict) else (item, [])
+        secret = isinstance(url, str) and document.public(url) != url and "$" not in url
+        if not isinstance(url, str) or not isinstance(variables, list) or secret:
+            return []
+        found.append(" ".join((url, *map(str, variables))))
+    return found
 
 
 class _Entries:
