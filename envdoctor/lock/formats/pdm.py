@@ -47,6 +47,8 @@ def read(data: bytes, path: str) -> Lock:
     content_hash = maybe(metadata.get("content_hash"), "metadata.content_hash")
     if content_hash is not None:
         recorded["content-hash"] = content_hash
+    if "lock_inputs" in metadata:
+        recorded["lock-inputs"] = "yes"
     recorded["strategy"] = " ".join(sorted(words(metadata.get("strategy"), "metadata.strategy")))
     for index, target in enumerate(targets):
         parts = [

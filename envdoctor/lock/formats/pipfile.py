@@ -31,7 +31,7 @@ def read(data: bytes, path: str) -> Lock:
     packages: dict[tuple[str, str | None, str | None], Locked] = {}
     groups = [name for name in document if name != "_meta"]
     for category in groups:
-        group = "" if category == "default" else category
+        group = "" if category == "default" else name_of(category)
         for name, raw in table(document[category], category).items():
             entry = _package(
                 name, table(raw, f"{category}.{name}"), f"{category}.{name}", group, indexes, lines.get((category, name))
@@ -50,12 +50,21 @@ def read(data: bytes, path: str) -> Lock:
         version=str(spec),
         created_by="pipenv",
         requires_python=_python(requires),
-        groups=tuple(sorted({"", *("" if name == "default" else name for name in groups)})),
+        groups=tuple(sorted({"", *("" if name == "default" else name_of(name) for name in groups)})),
         default_groups=("",),
         indexes=tuple(dict.fromkeys(indexes.values())),
-        recorded=tuple(sorted(("content-hash", f"{a}:{d}") for a, d in digests.items() if isinstance(d, str))),
+        recorded=(
+            *sorted(("content-hash", f"{a}:{d}") for a, d in digests.items() if isinstance(d, str)),
+            ("sources", _dumped(meta.get("sources"))),
+        ),
         packages=tuple(packages.values()),
     )
+
+
+def _dumped(sources: Any) -> str:
+    import json as standard
+
+    return public(standard.dumps(sources))
 
 
 def _python(requires: dict[str, Any]) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from envdoctor.lock.document import decode, file_name, name_of, public
-from envdoctor.lock.model import Artifact, Lock, Locked, LockError
+from envdoctor.lock.model import Artifact, Lock, Locked, LockError, Wish
 
 MAX_LINE = 1 << 20
 """Characters of one requirement with its hashes."""
@@ -23,6 +23,7 @@ _OPTION = re.compile(r"(-[a-zA-Z]|--[a-z][a-z0-9-]*)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _COMMAND = re.compile(r"^#[ \t]+((?:uv|pip-compile|pip|pdm|poetry|pipenv)\b.*\S)[ \t]*$", re.MULTILINE)
+_VIA = re.compile(r"-r \S.*|\S+ \(\S+\.(?:toml|cfg|py)(?::[^()]+)?\)")
 _EGG = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -76,6 +77,7 @@ def read(data: bytes, path: str, files: Mapping[str, bytes] | None = None) -> Lo
         indexes=tuple(dict.fromkeys(indexes)),
         groups=("",),
         default_groups=("",),
+        wishes=_annotated(source, packages) if len(included) == 0 else (),
         recorded=tuple(sorted(recorded.items())),
         includes=tuple(included),
         packages=tuple(packages),
@@ -182,6 +184,25 @@ def command_of(source: str) -> str | None:
     end = re.search(r"^(?!#)", head, re.MULTILINE)
     found = _COMMAND.search(head[: end.start() if end is not None else len(head)])
     return public(found[1]) if found is not None else None
+
+
+def _annotated(source: str, packages: list[Locked]) -> tuple[Wish, ...]:
+    """Entries that the file itself says are asked for directly: ``# via -r requirements.in``, ``# via demo (pyproject.toml)``."""
+    if "# via" not in source:
+        return ()
+    starts = {entry.line: entry.name for entry in packages}
+    found: dict[tuple[str, str], Wish] = {}
+    current: str | None = None
+    for number, line in enumerate(source.split("\n"), 1):
+        current = starts.get(number, current)
+        place = line.find("#")
+        if place < 0 or current is None:
+            continue
+        for item in line[place + 1 :].strip().removeprefix("via").split(", "):
+            match = _VIA.fullmatch(item.strip())
+            if match is not None:
+                found[current, item] = Wish(name=current, text=item.strip(), line=number)
+    return tuple(found.values())
 
 
 def _maker(source: str, command: str | None) -> str | None:

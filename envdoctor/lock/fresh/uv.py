@@ -191,10 +191,8 @@ class _Comparison:
             for group in sorted(had ^ set(groups)):
                 if not groups.get(group):
                     self.reasons.append(f"{path}: group {group}: in one of manifest and lock only")
-            said = _table(document, "tool", "uv").get("default-groups")
-            chosen = (
-                sorted(map(name_of, _texts(said))) if isinstance(said, list) else [said] if isinstance(said, str) else ["dev"]
-            )
+            said = _table(document, "tool", "uv").get("default-groups", ["dev"])
+            chosen = sorted(map(name_of, _texts(said))) if isinstance(said, list) else [str(said)]
             default = self.recorded.get(f"default-groups {project}", "dev").split()
             if chosen != default:
                 self.reasons.append(
@@ -301,8 +299,8 @@ class _Comparison:
         ):
             self.reasons.append("pyproject.toml: tool.uv conflicts are not those that the lock was made for")
         for key, setting in (("supported-markers", "environments"), ("required-markers", "required-environments")):
-            asked, had = _texts(uv.get(setting)), _texts(_json(self.recorded.get(key), []))
-            if not own_file and not same(_any(asked), _any(had)):
+            asked, recorded = _texts(uv.get(setting)), _texts(_json(self.recorded.get(key), []))
+            if not own_file and not same(_any(asked), _any(recorded)):
                 self.reasons.append(f"pyproject.toml: tool.uv {setting} are not those that the lock was made for")
         for key, setting, default in (
             ("resolution-mode", "resolution", "highest"),

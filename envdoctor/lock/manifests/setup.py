@@ -105,7 +105,9 @@ def _py(source: str, path: str) -> Manifest:
 
     take(found.get("install_requires"))
     extras = found.get("extras_require")
-    extras = {key: value for key, value in extras.items() if isinstance(key, str) and _plain(key)} if isinstance(extras, dict) else {}
+    extras = (
+        {key: value for key, value in extras.items() if isinstance(key, str) and _plain(key)} if isinstance(extras, dict) else {}
+    )
     for extra, items in extras.items():
         take(items, name_of(extra.partition(":")[0]) or None)
     name, python = found.get("name"), found.get("python_requires")
