@@ -57,6 +57,7 @@ IO_ALLOWED = {"urllib.parse"}
 IO_CALLS = frozenset(("open", "print", "input", "exec", "eval", "compile", "__import__"))
 
 PURE = {
+    "difference": (),
     "fact": (),
     "lock.changes": (),
     "lock.model": (),

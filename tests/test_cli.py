@@ -170,7 +170,6 @@ def test_start_up_imports_little() -> None:
         (["lock", "--check", "--freeze"], ["--freeze says how a lock is made"]),
         (["lock", "--select", "LCK"], ["--select says how locks are judged"]),
         (["lock", "--check", "--select", "PKG"], ["lock --check asks rules LCK001 to LCK013, not PKG001"]),
-        (["diff", "a", "b"], ["'diff' is not available in this version"]),
         (["fleet", "run", "--all"], ["'fleet' is not available in this version"]),
         (["new-rule", "PKG001", "a-b"], ["taken"]),
         (["new-rule", "PKG099", "a-b"], ["no checkout"]),

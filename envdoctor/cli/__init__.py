@@ -16,7 +16,7 @@ COMMANDS: dict[str, str] = {
     "fix": "fix",
     "lock": "lock",
     "snapshot": "snapshot",
-    "diff": "later",
+    "diff": "diff",
     "fleet": "later",
     "explain": "explain",
     "rules": "explain",

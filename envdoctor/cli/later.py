@@ -19,12 +19,6 @@ def _absent(name: str, hint: str, *modules: str) -> Exception:
 
 
 @click.command(context_settings=_ANYTHING)
-def diff() -> int:
-    """Compare two of: environment, snapshot, lockfile (not in this version)."""
-    raise _absent("diff", "until then envdoctor snapshot A and B, and compare the two files")
-
-
-@click.command(context_settings=_ANYTHING)
 def fleet() -> int:
     """The same over many machines (not in this version)."""
     raise _absent("fleet", "until then envdoctor snapshot on each machine, and envdoctor check --snapshot FILE here", "ray")

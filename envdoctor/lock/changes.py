@@ -275,7 +275,7 @@ def _rebuilt(manager: Manager, old: Item, new: Item, strict: bool) -> list[str]:
         return found
     before, after = _by_name(old.artifacts), _by_name(new.artifacts)
     shared = before.keys() & after.keys()
-    other = sorted(name for name in shared if not _hashes_agree(before[name], after[name]))
+    other = sorted(name for name in shared if (name or not found) and not _hashes_agree(before[name], after[name]))
     if other:
         named = other[0] or "files"
         found.append(f"another hash of {named}" + (f" and {len(other) - 1} more" if len(other) > 1 else ""))
