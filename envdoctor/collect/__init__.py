@@ -347,7 +347,9 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     if tree.measured_depth is not None:
         scene.gap(
-            "tree", tree.root, f"sizes of modules more than {tree.measured_depth} folders down are compared with --deep only"
+            "tree",
+            tree.root,
+            f"sizes of modules more than {tree.measured_depth} {'folder' if tree.measured_depth == 1 else 'folders'} down are compared with --deep only",
         )
     return tree
 
