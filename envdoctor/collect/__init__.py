@@ -346,11 +346,8 @@ def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     if tree.measured_depth is not None:
-        scene.gap(
-            "tree",
-            tree.root,
-            f"sizes of modules more than {tree.measured_depth} {'folder' if tree.measured_depth == 1 else 'folders'} down are compared with --deep only",
-        )
+        depth = "1 folder" if tree.measured_depth == 1 else f"{tree.measured_depth} folders"
+        scene.gap("tree", tree.root, f"sizes of modules more than {depth} down are compared with --deep only")
     return tree
 
 
