@@ -9,7 +9,8 @@ conda-lock downloads, variables of the shell) makes a :class:`Specification` tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
@@ -272,7 +273,7 @@ def _dependencies(top: dict[str, yaml.Node], path: str, category: str, platform:
     for item in node.value:
         if _is_text(item):
             text = str(item.value)
-            found.append(conda(text, category)._replace(source=path, line=item.line))
+            found.append(_placed(partial(conda, text, category), item.line)._replace(source=path))
         else:
             sections.append(item)
     for item in sections:
@@ -284,11 +285,19 @@ def _dependencies(top: dict[str, yaml.Node], path: str, category: str, platform:
         for text, line in _pip_lines(section):
             if re.match(r"-e .*\Z", text):
                 continue
-            one = python(text, "pip", category)
+            one = _placed(partial(python, text, "pip", category), line)
             if marker_holds(dict(one.fields).get("markers"), platform):
-                found.append(one._replace(source=path, line=line))
+                found.append(one._replace(source=path))
         found.append(python("pip", "conda", "main")._replace(source=path, line=item.line, text="pip", sure=True))
     return found
+
+
+def _placed(make: Callable[[], Dependency], line: int) -> Dependency:
+    """What `make` makes of a line; what it refuses is told with the line."""
+    try:
+        return make()._replace(line=line)
+    except Refused as error:
+        raise Refused(str(error), line) from None
 
 
 def _pip_lines(section: yaml.Node) -> list[tuple[str, int]]:

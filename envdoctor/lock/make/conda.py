@@ -17,6 +17,7 @@ from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
 from envdoctor.lock.model import Lock, Locked
 
 USUAL = "conda-lock.yml"
+EXPLICIT = "conda-{platform}.lock"
 MAX_MANIFEST = 4 << 20
 MAX_THREADS = 8
 _EDITABLE = re.compile(rb"^\s*-\s+[\"']?(-e\s[^\n\"'#]*[^\s\"'#])", re.MULTILINE)
@@ -59,24 +60,70 @@ class Plan(NamedTuple):
     """uv's options for package indexes."""
     virtual: virtual.Virtuals
     notes: tuple[str, ...]
+    olds: Mapping[str, Lock] = {}
+    """Old locks of single platforms."""
 
 
 def run(options: Options, manifests: Sequence[str]) -> int:
     """Makes the lock of `manifests` (absolute paths). Raises MakeError, the lock that is there untouched."""
-    path = os.path.abspath(os.path.join(options.cwd, options.output or os.path.join(os.path.dirname(manifests[0]), USUAL)))
-    previous = old_text(options, path)
+    explicit = options.kind == "explicit"
+    folder = os.path.dirname(manifests[0])
+    path = os.path.abspath(os.path.join(options.cwd, options.output or os.path.join(folder, USUAL)))
+    previous = None if explicit else old_text(options, path)
     old = old_lock(options, path, previous, "conda-lock")
-    if old is None:
-        previous = None if options.upgrade else previous
     if options.backend == "conda-lock":
+        if explicit:
+            raise MakeError("--backend conda-lock makes conda-lock.yml", "conda-lock render --kind explicit renders that")
         return _by_conda_lock(options, manifests, path, previous, old)
     solver.available()
     plan = _plan(options, manifests, path, previous, old)
+    if explicit:
+        return _explicit(options, plan, folder)
     answer = _solved(options, plan)
     made, notes = _entries(options, plan, answer)
     text = _text(manifests, plan, made)
     python = next((record.version for record in answer.records[plan.platforms[0]] if record.name == "python"), None)
     return _finish(options, plan.path, text, old, previous, plan.platforms, python, (*plan.notes, *notes))
+
+
+def _explicit(options: Options, plan: Plan, folder: str) -> int:
+    """``--kind explicit``: a file for each platform, with the names that conda-lock gives them."""
+    from envdoctor.lock import write
+
+    if options.output is not None and len(plan.platforms) > 1 and "{platform}" not in options.output:
+        raise MakeError(
+            f"-o {safe(options.output)}: an @EXPLICIT file is for one platform",
+            f"--platform {plan.platforms[0]}, or -o 'conda-{{platform}}.lock'",
+        )
+    name = options.output or os.path.join(folder, EXPLICIT)
+    paths = {
+        platform: os.path.abspath(os.path.join(options.cwd, name.replace("{platform}", platform))) for platform in plan.platforms
+    }
+    texts = {platform: old_text(options, path) for platform, path in paths.items()}
+    olds = {platform: old_lock(options, paths[platform], text, "explicit") for platform, text in texts.items()}
+    plan = plan._replace(olds={platform: lock for platform, lock in olds.items() if lock is not None})
+    answer = _solved(options, plan)
+    made, notes = _entries(options, plan, answer)
+    code = 0
+    for number, platform in enumerate(plan.platforms):
+        header = [f"input_hash: {_hashes(plan)[platform]}"]
+        wanted = [entry for entry in made if any(where == platform for _, where in entry.places)]
+        text = write.explicit(wanted, platform=platform, header=header)
+        told = (*plan.notes, *notes) if number == 0 else ()
+        code = max(
+            code,
+            finish(
+                options,
+                path=paths[platform],
+                text=text,
+                format="explicit",
+                old=olds[platform],
+                previous=texts[platform],
+                platforms=[platform],
+                notes=told,
+            ),
+        )
+    return code
 
 
 # -------------------------------------------------------------------------------------------------------------- what is asked
@@ -109,6 +156,8 @@ def _plan(options: Options, manifests: Sequence[str], path: str, previous: str |
     notes += [f"{safe(text)}: what is installed in place is not locked (conda-lock leaves it out, too)" for text in editable]
     found = _virtual(options, platforms, old)
     notes += found.notes
+    if not found.custom:
+        notes.append(f"taken for granted: {virtual.described(found.table)} (--virtual-package or --machine says otherwise)")
     if options.update and old is None:
         raise MakeError(
             f"--update {options.update[0]}: there is no lock {shown(options, path)} yet", "without --update it is made"
@@ -270,7 +319,7 @@ def _solved(options: Options, plan: Plan) -> solver.Answer:
             problem = solver.invalid(one.text)
             if problem is not None:
                 raise MakeError(f"{one.place}: {safe(one.text)}: no spec that can be solved: {problem}")
-        before = _before(plan, platform, "conda")
+        before = [] if options.upgrade else _preferred(plan, platform, "conda")
         locked = [entry for entry in before if entry.name not in updated]
         tasks.append(
             solver.Task(
@@ -327,11 +376,22 @@ def _unsolvable(plan: Plan, failed: solver.Failed) -> MakeError:
 
 def _before(plan: Plan, platform: str, manager: str) -> list[Locked]:
     """Entries of the old lock for a platform."""
-    if plan.old is None:
+    old = plan.olds.get(platform, plan.old)
+    if old is None:
         return []
-    return [
-        entry for entry in plan.old.packages if entry.manager == manager and any(where == platform for _, where in entry.places)
-    ]
+    return [entry for entry in old.packages if entry.manager == manager and any(where == platform for _, where in entry.places)]
+
+
+def _preferred(plan: Plan, platform: str, manager: str) -> list[Locked]:
+    """Entries that are kept where they can be: the platform's own, and for one that is new in the lock what other platforms
+    have that is for all (noarch packages, versions of distributions)."""
+    found = _before(plan, platform, manager)
+    if found or plan.old is None or platform in plan.old.platforms:
+        return found
+    others = {entry.name: entry for entry in plan.old.packages if entry.manager == manager}
+    if manager == "pypi":
+        return list(others.values())
+    return [entry for entry in others.values() if "/noarch/" in (entry.artifacts[0].url or "")]
 
 
 # --------------------------------------------------------------------------------------------------------------------- entries
@@ -444,7 +504,7 @@ def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[
     updated = {document.name_of(name) for name in options.update}
     before = {
         entry.name: entry.version or ""
-        for entry in _before(plan, platform, "pypi")
+        for entry in ([] if options.upgrade else _preferred(plan, platform, "pypi"))
         if entry.artifacts[0].kind in ("wheel", "sdist")
     }
     table, own = plan.virtual.table[platform], plan.virtual.custom
@@ -467,14 +527,7 @@ def _text(manifests: Sequence[str], plan: Plan, made: Sequence[Locked]) -> str:
     """The lock as conda-lock writes it, byte for byte. Platforms are sorted, so that the next run writes the same."""
     from envdoctor.lock.formats import conda_lock
 
-    tables = {**plan.virtual.table, **({"noarch": plan.virtual.noarch} if plan.virtual.noarch else {})}
-    own = plan.virtual.custom or plan.virtual.from_file
-    hashes = {
-        platform: conda_hash.content_hash(plan.asked, platform, tables if own else None)
-        if platform in plan.asked.dependencies
-        else dict(plan.old.recorded if plan.old is not None else ()).get(f"content-hash {platform}", "")
-        for platform in sorted((*plan.platforms, *plan.kept))
-    }
+    hashes = _hashes(plan)
     recorded = _recorded(plan.old) or {}
     kept = {platform: recorded[platform] for platform in plan.kept if platform in recorded}
     custom = {**(plan.virtual.table if plan.virtual.custom else {}), **kept}
@@ -486,6 +539,19 @@ def _text(manifests: Sequence[str], plan: Plan, made: Sequence[Locked]) -> str:
         custom={conda_virtual.RECORDED: virtual.written(custom)} if custom else {},
     )
     return conda_lock.write(os.path.basename(plan.path), metadata, made).decode("utf-8")
+
+
+def _hashes(plan: Plan) -> dict[str, str]:
+    """The content hash of each platform, sorted; those that are kept have that of the old lock."""
+    tables = {**plan.virtual.table, **({"noarch": plan.virtual.noarch} if plan.virtual.noarch else {})}
+    own = plan.virtual.custom or plan.virtual.from_file
+    before = dict(plan.old.recorded) if plan.old is not None else {}
+    return {
+        platform: conda_hash.content_hash(plan.asked, platform, tables if own else None)
+        if platform in plan.asked.dependencies
+        else before.get(f"content-hash {platform}", "")
+        for platform in sorted((*plan.platforms, *plan.kept))
+    }
 
 
 def _recorded(old: Lock | None) -> dict[str, dict[str, str]] | None:

@@ -46,8 +46,12 @@ def make(
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix="envdoctor-lock-") as folder:
         lock = os.path.join(folder, os.path.basename(path))
+        spelled = {_relative(folder, one): _relative(os.path.dirname(path), one) for one in manifests}
         if previous is not None:
-            Path(lock).write_text(previous, encoding="utf-8")
+            head, mark, rest = previous.partition("\npackage:")
+            for there, own in spelled.items():
+                head = head.replace(f"\n  - {own}\n", f"\n  - {there}\n")
+            Path(lock).write_text(head + mark + rest, encoding="utf-8")
         conda = _conda(options.environ, folder)
         if conda.startswith(folder):
             notes.append("there is no conda, mamba or micromamba here: py-rattler stood in for it")
@@ -65,17 +69,16 @@ def make(
         if virtual is not None:
             words += ["--virtual-package-spec", _virtual_file(folder, virtual)]
         environ = {**options.environ, "NO_COLOR": "1", **({"CONDA_OFFLINE": "1"} if options.offline else {})}
-        own = ["--pypi_to_conda_lookup_file", Path(_names_file(folder)).as_uri()]
-        failed = _run(words + (own if pip and options.offline else []), environ, options.cwd)
+        names = ["--pypi_to_conda_lookup_file", Path(_names_file(folder)).as_uri()]
+        failed = _run(words + (names if pip and options.offline else []), environ, options.cwd)
         if failed is not None and pip and not options.offline and any(word in failed for word in _UNREACHED):
             notes.append("conda-lock cannot fetch its table of package names: envdoctor's own, shorter one was used")
-            failed = _run(words + own, environ, options.cwd)
+            failed = _run(words + names, environ, options.cwd)
         if failed is not None:
             raise _error(failed)
         text = Path(lock).read_text(encoding="utf-8")
-        for manifest in manifests:
-            there = _relative(folder, manifest)
-            text = text.replace(there, _relative(os.path.dirname(path), manifest))
+        for there, own in spelled.items():
+            text = text.replace(there, own)
     return text, notes
 
 
@@ -152,7 +155,7 @@ def _error(said: str) -> MakeError:
     for line in lines:
         if line.startswith("Traceback (most recent call last)") or line.strip().startswith("Command: ["):
             break
-        if line.strip() and not line.startswith(("Locking dependencies for", "Spec hash already")):
+        if line.strip() and not line.startswith(("Locking dependencies for", "Spec hash already", "INFO:", "WARNING:")):
             kept.append(line)
     last = next((line for line in reversed(lines) if line.strip() and not line.startswith((" ", "During"))), "it said nothing")
     if len(kept) > 1:

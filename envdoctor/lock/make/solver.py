@@ -148,11 +148,15 @@ class _Solver:
         errors = self.rattler.exceptions
         problems: list[Unsolvable] = []
         answer = Answer({}, {})
+        # of requests for the same file the others are told no more than that one failed
+        unreached = [one for one in found if isinstance(one, _unreachable_errors(errors))]
+        telling = [one for one in unreached if not str(one).startswith("a coalesced request failed")]
+        if unreached:
+            worst = (telling or unreached)[0]
+            raise self._unreachable(tasks[found.index(worst)].platform, str(worst)) from None
         for task, result in zip(tasks, found, strict=True):
             if isinstance(result, errors.SolverError):
                 problems.append(Unsolvable(task.platform, await self._explained(task, str(result))))
-            elif isinstance(result, (errors.GatewayError, errors.FetchRepoDataError, errors.IoError, errors.CacheDirError)):
-                raise self._unreachable(task.platform, str(result)) from None
             elif isinstance(result, BaseException):
                 raise result
             else:
@@ -245,6 +249,11 @@ class _Solver:
                 details[1:-1],
             )
         return MakeError(f"{platform}: {first}", None, details[1:])
+
+
+def _unreachable_errors(errors: Any) -> tuple[type[Exception], ...]:
+    """rattler's errors for channels, network and caches."""
+    return errors.GatewayError, errors.FetchRepoDataError, errors.IoError, errors.CacheDirError
 
 
 def _channel(url: str) -> str:
