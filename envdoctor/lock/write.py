@@ -140,18 +140,26 @@ def explicit(packages: Iterable[Locked], *, platform: str, header: Sequence[str]
 
 
 def ordered(packages: Sequence[Locked]) -> list[Locked]:
-    """Entries so that each stands after those that it needs, as far as there is no circle; by name where that leaves a choice."""
+    """Entries so that each stands after those that it needs, as far as there is no circle; by name where that leaves a choice.
+
+    Python stands before pip, although some records of it ask for pip.
+    """
     by_name = {one.name: one for one in packages}
     done: dict[str, Locked] = {}
+
+    def needs_of(name: str) -> list[str]:
+        aside = ("pip", "setuptools", "wheel") if name == "python" else ()
+        return sorted({need.name for need in by_name[name].needs if need.name not in aside})
+
     for start in sorted(by_name):
-        stack = [(start, iter(sorted({need.name for need in by_name[start].needs})))]
+        stack = [(start, iter(needs_of(start)))]
         open_ = {start}
         while stack:
             name, needs = stack[-1]
             for other in needs:
                 if other in by_name and other not in done and other not in open_:
                     open_.add(other)
-                    stack.append((other, iter(sorted({need.name for need in by_name[other].needs}))))
+                    stack.append((other, iter(needs_of(other))))
                     break
             else:
                 done.setdefault(name, by_name[name])

@@ -254,6 +254,59 @@ def test_options_of_solving_are_refused(tmp_path: Path, freeze: Freeze) -> None:
     assert "nothing is installed there" in freeze(env.prefix).err
 
 
+# ------------------------------------------------------------------------------------------------------------------- conda
+
+
+@pytest.mark.parametrize(("kind", "name"), [("conda-lock", "conda-lock.yml"), ("explicit", None)])
+def test_a_conda_environment(
+    tmp_path: Path, index: Index, freeze: Freeze, capsys: pytest.CaptureFixture[str], kind: str, name: str | None
+) -> None:
+    from envdoctor.cli import run
+    from envdoctor.lock.formats import read
+    from tests.conda import conda_prefix, native_subdir
+
+    env = conda_prefix(tmp_path / "conda")
+    install(env.prefix, index, "alpha<2", "native")
+    name = name or f"conda-{native_subdir()}.lock"
+    said = freeze(env.prefix, "--kind", kind)
+    assert said.code == 0, said
+    records = env.records()
+    assert said.out == f"{name} written: {len(records) + 2} packages for {native_subdir()}\n"
+    assert said.err == ""
+    made = read(Path(name).read_bytes(), name, kind)  # type: ignore[arg-type]
+    conda = {one.name: one.artifacts[0] for one in made.packages if one.manager == "conda"}
+    assert {key: (one.url, dict(one.hashes)["md5"]) for key, one in conda.items()} == {
+        key: (record["url"], record["md5"]) for key, record in records.items()
+    }
+    assert {one.name: one.version for one in made.packages if one.manager == "pypi"} == {"alpha": "1.1", "native": "1.1"}
+    capsys.readouterr()
+    assert run(["diff", str(env.prefix), name]) == 0, capsys.readouterr()
+    assert run(["check", "-p", str(env.prefix), "--lock", name, "--select", "LCK", "--no-cache"]) == 0, capsys.readouterr()
+    assert freeze(env.prefix, "--kind", kind).out.startswith(f"{name} is up to date")
+    order = [url.rpartition("/")[2].rsplit("-", 2)[0] for url in Path(name).read_text().splitlines() if url.startswith("http")]
+    if kind == "explicit":
+        assert order.index("libzlib") < order.index("python") < order.index("pip")
+    assert freeze(env.prefix, "--kind", "pylock").code == 2
+
+
+def test_a_record_that_tells_too_little_is_named(tmp_path: Path, freeze: Freeze) -> None:
+    from tests.conda import conda_prefix
+
+    env = conda_prefix(tmp_path / "conda")
+    env.edit("bzip2", url=None)
+    env.edit("tzdata", md5=None, sha256=None)
+    env.edit("jinja2", url="file:///srv/channel/noarch/jinja2-3.1.6-0.conda")
+    env.edit("python", url=f"https://me:pw@conda.example/t/secret-token/{env.record('python')['url'].partition('://')[2]}")
+    said = freeze(env.prefix)
+    assert said.code == 1
+    lines = [line for line in said.err.splitlines() if line.startswith("not locked")]
+    assert [line.partition(": ")[2].split(" ")[0] for line in lines] == ["bzip2", "tzdata"]
+    assert "note: file:///srv/channel is a folder of this machine" in said.err
+    text = Path("conda-lock.yml").read_text()
+    assert "secret-token" not in text
+    assert "me:pw" not in text
+
+
 # ----------------------------------------------------------------------------------------------------------- the pure parts
 
 

@@ -20,11 +20,11 @@ import msgspec
 from envdoctor.collect import files
 from envdoctor.lock import write
 from envdoctor.lock.document import name_of, public
-from envdoctor.lock.make import places
+from envdoctor.lock.make import freeze_conda, places
 from envdoctor.lock.make.finish import finish, old_lock, old_text, shown, stripped
 from envdoctor.lock.make.index import File, Indexes, Trouble
 from envdoctor.lock.make.options import MakeError, Options
-from envdoctor.lock.model import Artifact, Locked, Need
+from envdoctor.lock.model import Artifact, Locked
 from envdoctor.snapshot import CondaPackage, Distribution, Snapshot
 
 if TYPE_CHECKING:
@@ -81,17 +81,19 @@ def run(options: Options) -> int:
     old = old_lock(options, path, previous, kind) if previous is not None and _MARKED.search(previous) else None
     distributions, aside = chosen(view)
     frozen, troubles = _python_part(options, view, distributions)
-    records = [_record(one) for one in snapshot.conda_packages]
+    records = [_record(one, platform) for one in snapshot.conda_packages]
     entries = [one.entry for one in (*frozen, *records) if one.entry is not None]
     if not entries and not (frozen or records):
         raise MakeError(f"{snapshot.target.prefix}: nothing is installed there", "envdoctor check tells what it is")
     notes = [one.note for one in (*frozen, *records) if one.note]
     notes += [one.problem for one in (*frozen, *records) if one.problem and one.expected]
     notes += aside
+    for folder in freeze_conda.folders(one.entry for one in records if one.entry is not None):
+        notes.append(f"{folder} is a folder of this machine: who installs from the lock needs it, too")
     incomplete = [one.problem for one in (*frozen, *records) if one.problem and not one.expected]
     if any(one.problem for one in frozen):
         notes += [f"{url}: {problem}" for url, problem in troubles.items()]
-    text = _text(options, kind, snapshot, platform, entries)
+    text = _text(options, kind, os.path.basename(path), snapshot, platform, entries)
     return finish(
         options,
         path=path,
@@ -127,6 +129,11 @@ def _refuse(options: Options) -> None:
     for name, value in given.items():
         if value:
             raise MakeError(f"{name} says how a lock is solved; --freeze takes what is installed", "leave it out")
+
+
+def _record(package: CondaPackage, platform: str) -> Frozen:
+    made = freeze_conda.entry(package, platform)
+    return Frozen(None, made) if isinstance(made, str) else Frozen(made)
 
 
 def _observed(options: Options) -> Snapshot:
@@ -213,34 +220,6 @@ def chosen(view: View) -> tuple[list[Distribution], list[str]]:
             more = f" and {len(names) - 5} more" if len(names) > 5 else ""
             notes.append(f"left out, as {words}: {', '.join(names[:5])}{more}")
     return kept, notes
-
-
-# ------------------------------------------------------------------------------------------------------------- conda's records
-
-
-def _record(package: CondaPackage) -> Frozen:
-    """A record of conda-meta as an entry: it holds all that is needed."""
-    label = f"{package.name} {package.version} (conda)"
-    url = package.url
-    if not url or "://" not in url:
-        return Frozen(None, f"{label}: its record has no address")
-    if url.startswith("file:"):
-        return Frozen(None, f"{label}: installed from a folder of this machine: {public(url)}")
-    if not package.md5 and not package.sha256:
-        return Frozen(None, f"{label}: its record has no hash")
-    hashes = tuple((name, value.lower()) for name, value in (("md5", package.md5), ("sha256", package.sha256)) if value)
-    return Frozen(
-        Locked(
-            name=package.name,
-            version=package.version,
-            manager="conda",
-            build=package.build or None,
-            build_number=package.build_number,
-            source=package.channel,
-            artifacts=(Artifact(kind="conda", name=url.rpartition("/")[2], url=url, hashes=hashes),),
-            needs=tuple(Need(name=spec.split()[0].rpartition("::")[2].lower()) for spec in package.depends if spec.strip()),
-        )
-    )
 
 
 # ------------------------------------------------------------------------------------------------------------ Python's part
@@ -590,7 +569,7 @@ def _key(one: Distribution, metadata: str | None) -> str:
 # ------------------------------------------------------------------------------------------------------------------- the text
 
 
-def _text(options: Options, kind: Kind, snapshot: Snapshot, platform: str, entries: Sequence[Locked]) -> str:
+def _text(options: Options, kind: Kind, name: str, snapshot: Snapshot, platform: str, entries: Sequence[Locked]) -> str:
     version = snapshot.interpreter.version or ""
     release = ".".join(version.split(".")[:2])
     header = [f"Made by {MARK}: what is installed, for {platform}" + (f" and Python {release}" if release else "")]
@@ -603,9 +582,7 @@ def _text(options: Options, kind: Kind, snapshot: Snapshot, platform: str, entri
         return write.requirements(entries, header=header, indexes=indexes)
     if kind == "explicit":
         return write.explicit(entries, platform=platform, header=header)
-    from envdoctor.lock.make.freeze_conda import text
-
-    return text(snapshot, platform, entries, header)
+    return freeze_conda.text(name, platform, entries, header)
 
 
 def _marker(snapshot: Snapshot) -> str:
