@@ -29,6 +29,8 @@ CODES = ("LCK001", "LCK002", "LCK003", "LCK008", "LCK009", "LCK012")
 SHOWN = 60
 """Changes that are listed; `-v` lists all."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s\"'<>\\,\]\[(){}|]+")
+_VARIABLES = re.compile(r"://\$\w+(?::\$\w+)?@")
+"""Names of variables where credentials would be: what a lock may say instead of them."""
 _USER = re.compile(r"(?<=://)([^/@\s?#]*)@")
 
 
@@ -97,7 +99,7 @@ def finish(
     rule finds an error or the lock is incomplete. Raises MakeError where what was made is no lock: then nothing is written.
     """
     incomplete = tuple(incomplete)
-    leaks = [url for url in _URL.findall(text) if stripped(url) != url]
+    leaks = [url for url in _URL.findall(text) if stripped(url) != url and not _VARIABLES.search(url)]
     if leaks:
         raise MakeError(f"credentials would be in the lock: {public(leaks[0])}", "please report this; nothing was written")
     name = os.path.basename(path)
@@ -107,13 +109,15 @@ def finish(
         line = f", line {error.line}" if error.line else ""
         raise MakeError(f"what was made is no {format}{line}: {error}", "please report this; nothing was written") from None
     changes = differences.compare(old, new)
-    if facts is not None:
-        troubles = check_frozen(new, facts, complete=not incomplete)
-    else:
-        troubles = check(new, platforms, python, manifests, options)
     unchanged = previous == text
     if not (options.dry_run or unchanged or done):
         options.write(path, text)
+    if facts is not None:
+        troubles = check_frozen(new, facts, complete=not incomplete)
+    else:
+        if not options.dry_run:
+            new, manifests = _read_back(options, path, new, manifests)
+        troubles = check(new, platforms, python, manifests, options)
     failed = bool(incomplete) or any(one.finding.severity == "error" for one in troubles)
     if options.json:
         document = {
@@ -139,6 +143,21 @@ def finish(
         where = f" ({', '.join(trouble.platforms)})" if trouble.platforms else ""
         options.tell(guard(safe(f"{trouble.finding.severity}: {trouble.finding.code} {trouble.finding.message}{where}")))
     return 1 if failed else 0
+
+
+def _read_back(options: Options, path: str, new: Lock, manifests: Sequence[Manifest]) -> tuple[Lock, Sequence[Manifest]]:
+    """The lock as ``check`` reads it from the project, beside its manifests: so it is known whether it is fresh."""
+    from envdoctor.collect import locks
+    from envdoctor.collect.scene import Scene
+    from envdoctor.snapshot import Target
+
+    folder = os.path.dirname(path)
+    root = options.project if options.project and f"{path}/".startswith(f"{options.project.rstrip('/')}/") else folder
+    target = Target(prefix=root, kind="unknown", chosen_by="a lockfile")
+    scene = Scene(target=target, prefix=root, environ=options.environ, cwd=options.cwd, project_root=root, probe=False)
+    found = locks.collect(scene, (path,))
+    read = next((one for one in found.locks if one.error is None), new)
+    return read, manifests or found.manifests
 
 
 def show(options: Options, path: str, changes: differences.Changes, *, new: bool, unchanged: bool) -> None:
