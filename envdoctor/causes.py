@@ -44,6 +44,12 @@ def names_file(cause: Finding, effect: Finding) -> bool:
     return any(line.startswith(f"{name}: ") for name in _files(cause) for line in effect.evidence)
 
 
+def shares_variable(cause: Finding, effect: Finding) -> bool:
+    """Some variable is a subject of both."""
+    one, other = ({s.name for s in finding.subjects if s.kind == "variable"} for finding in (cause, effect))
+    return not one.isdisjoint(other)
+
+
 def stops_python(cause: Finding, _effect: Finding) -> bool:
     """The cause is about the interpreter's own files, not a module of its standard library."""
     return not any("lib-dynload/" in name for name in _files(cause))
@@ -90,6 +96,21 @@ def of_environment(cause: Finding, _effect: Finding) -> bool:
     return bool(cause.subjects) and cause.subjects[0].kind == "environment"
 
 
+def same_lock(cause: Finding, effect: Finding) -> bool:
+    """Some lockfile is a subject of both."""
+    return not _locks(cause).isdisjoint(_locks(effect))
+
+
+def asks_for_it(cause: Finding, effect: Finding) -> bool:
+    """The cause's evidence names the effect's main package, and both are about one lockfile."""
+    name = effect.subjects[0].name if effect.subjects else ""
+    return same_lock(cause, effect) and any(name in map(_normal, _name_words(line)) for line in cause.evidence)
+
+
+def _name_words(line: str) -> list[str]:
+    return re.findall(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", line)
+
+
 def always(_cause: Finding, _effect: Finding) -> bool:
     """The cause is about the whole environment."""
     return True
@@ -107,6 +128,11 @@ class Link(NamedTuple):
 
 
 LINKS: tuple[Link, ...] = (
+    Link("GPU004", ("PKG011", "PKG008"), names_it),
+    Link("GPU009", ("LIB001", "LIB003"), names_it),
+    Link("GPU007", ("PKG002",), shares_one),
+    Link("GPU006", ("GPU001",), always),
+    Link("PTH004", ("GPU005",), shares_variable),
     Link("INT001", ("INT002", "INT009", "PTH009", "PIP001", "INT004", "PTH010"), always),
     Link("INT003", ("PTH009", "PTH010", "INT008", "PIP001"), always),
     Link("INT004", ("ARC003", "ARC004", "PKG003", "PIP001", "PTH009", "PTH010", "INT009"), always),
@@ -160,8 +186,27 @@ LINKS: tuple[Link, ...] = (
     Link("LIB006", ("CND002",), same_file),
     Link("CND016", ("CND002",), same_file),
     Link("PKG006", ("PTH008",), shares_one),
+    Link("PKG014", ("LCK004", "LCK005"), same_distribution),
+    Link("PKG009", ("LCK004", "LCK005"), same_distribution),
+    Link("PKG005", ("LCK004",), names_it),
+    Link("PKG004", ("LCK005", "LCK007"), same_distribution),
+    Link("PTH002", ("LCK005", "LCK007"), shares_one),
+    Link("PTH003", ("LCK005", "LCK007"), shares_one),
+    Link("CND006", ("LCK004", "LCK005", "LCK007"), same_package),
+    Link("CND012", ("LCK004", "LCK005", "LCK006", "LCK007"), same_package),
+    Link("CND005", ("LCK004", "LCK005", "LCK006", "LCK007"), lies_over),
+    Link("LCK002", ("LCK003", "LCK011", "LCK012"), same_lock),
+    Link("LCK002", ("LCK005", "LCK006"), asks_for_it),
+    Link("LCK003", ("LCK009", "LCK013"), same_lock),
+    Link("LCK004", ("PKG001",), names_it),
+    Link("LCK005", ("PKG002",), names_it),
+    Link("LCK004", ("CND003",), same_package),
+    Link("LCK005", ("CND004",), same_package),
+    Link("LCK007", ("CND004",), same_package),
 )
-_OF_ALL = frozenset([always, same_file, names_file, stops_python, lacks_library, python_itself, of_stdlib, of_environment])
+_OF_ALL = frozenset(
+    [always, same_file, names_file, stops_python, lacks_library, python_itself, of_stdlib, of_environment, same_lock, asks_for_it]
+)
 """Relations that do not go by distributions or packages."""
 _PACKAGE = "conda:{}"
 """Key of a conda package, among the names of distributions."""
@@ -227,6 +272,10 @@ def _normal(name: str) -> str:
 
 def _files(finding: Finding) -> frozenset[str]:
     return frozenset(s.name for s in finding.subjects if s.kind == "file")
+
+
+def _locks(finding: Finding) -> frozenset[str]:
+    return frozenset(s.name for s in finding.subjects if s.kind == "lockfile")
 
 
 def _all(finding: Finding) -> frozenset[str]:

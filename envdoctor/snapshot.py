@@ -1384,6 +1384,8 @@ class Nvidia(Fact, frozen=True, kw_only=True):
     """NVIDIA GPUs on the PCI bus, whether or not a driver drives them."""
     problem: str | None = None
     """What NVML answered in the place of facts: ``Driver/library version mismatch``."""
+    modprobe: bool = False
+    """nvidia-modprobe may make missing device nodes when a program asks for them: outside of containers."""
     runtime: bool = False
     """NVIDIA's container runtime has set this container up (its files are mounted, or its variables say so)."""
 

@@ -140,4 +140,6 @@ def _plan(options: dict[str, Any]) -> tuple[str, ...]:
     for name in ("python", "prefix", "name", "project", "machine"):
         if options.get(name) is not None:
             words += [f"--{name}", options[name]]
+    for facts in options.get("assume") or ():
+        words += ["--assume", facts]
     return ("envdoctor", "fix", *words)

@@ -51,6 +51,12 @@ selection = several(
 judged = several(
     click.option("--lock", multiple=True, metavar="FILE", help="Compare with this lockfile instead of those found."),
     click.option("--machine", metavar="FILE", help="Judge as if on the machine recorded in this snapshot."),
+    click.option(
+        "--assume",
+        multiple=True,
+        metavar="FACTS",
+        help="Judge as if the machine had these: cuda-driver=550.54,gpu=sm_90,glibc=2.28,cpu=x86-64-v2, …",
+    ),
     click.option("--snapshot", metavar="FILE", help="Judge this snapshot (- for stdin), touch nothing else."),
 )
 

@@ -38,6 +38,8 @@ class Session:
         named = options.get("project")
         self.project: str | None = config.project_folder(named) if named is not None else None
         self.settings: config.Settings = config.load(self.project, _cwd())
+        self.for_gpu = False
+        """The machine that is judged for has a GPU."""
 
     def value(self, name: str) -> Any:
         """An option, else the setting of its name; None where neither says anything."""
@@ -60,8 +62,9 @@ class Session:
         }
         return Selection.of(self.value("select"), self.value("ignore"), self.value("extend_select"), origins=origins)
 
-    def observe(self, *, all_libraries: bool = False) -> Collected:
-        """The facts about the target; with `all_libraries` those of everything on the machine. Raises TargetError."""
+    def observe(self, *, all_libraries: bool = False, for_gpu: bool = False) -> Collected:
+        """The facts about the target; with `all_libraries` those of everything on the machine, `for_gpu` with those that matter
+        where a GPU is. Raises TargetError."""
         from envdoctor.cli.progress import Progress
         from envdoctor.diagnose import Request, observe
 
@@ -76,6 +79,7 @@ class Session:
             deep=bool(self.value("deep")),
             use_cache=not self.value("no_cache"),
             all_libraries=all_libraries,
+            for_gpu=for_gpu,
             locks=tuple(self.value("lock") or ()),
             progress=progress.say,
         )
@@ -86,7 +90,7 @@ class Session:
         """The facts from where the options say: a snapshot, or the target itself."""
         file = self.options.get("snapshot")
         if file is None:
-            return self.observe()
+            return self.observe(for_gpu=self.for_gpu)
         from envdoctor.collect import Collected
 
         for name in ("target", "python", "prefix", "name"):
@@ -116,9 +120,13 @@ class Session:
 
         selection = self.selection()
         machine, notes = self.machine(), self.notes(selection)
+        assumed = self._assumed(machine)
         standing, expired = live(self.settings.ignores, date.today())
         fail_on: FailOn = self.value("fail_on") or "error"
+        self.for_gpu = any(one is not None and one.gpus for one in (assumed, machine))
         collected = self.facts()
+        if assumed is not None:
+            machine = self._assumed(machine, collected.snapshot.machine)
         _kept.append(collected)
         known = None
         if collected.memory is not None:
@@ -150,6 +158,21 @@ class Session:
         """The machine that ``--machine`` names, None for the facts' own."""
         file = self.value("machine")
         return None if file is None else read_machine(file)
+
+    def _assumed(self, machine: Machine | None, own: Machine | None = None) -> Machine | None:
+        """The machine with what ``--assume`` says; that of ``--machine``, else the facts' `own`; None for no such option."""
+        texts = self.options.get("assume") or ()
+        if not texts:
+            return None
+        import msgspec
+
+        from envdoctor.assume import assume
+        from envdoctor.snapshot import Machine
+
+        found = assume(machine or own or Machine(), texts)
+        if machine is None and found.libc == (own or found).libc:
+            found = msgspec.structs.replace(found, all_libraries=True)  # what the target asks for was read here
+        return found
 
     def notes(self, selection: Selection) -> list[str]:
         """What the person should know about the options."""

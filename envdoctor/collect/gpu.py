@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -159,6 +160,7 @@ class _Linux:
             nodes=self._nodes(information),
             devices=len(places) if places or self._exists("/proc/driver/nvidia/gpus") else None,
             hardware=hardware,
+            modprobe=machine.container is None and self._modprobe(),
             runtime=self._runtime(),
         )
         library = self._library("libnvidia-ml.so.1", machine)
@@ -202,6 +204,11 @@ class _Linux:
         except (OSError, ValueError):
             return DeviceNode(path=path, exists=False, allowed=False)
         return DeviceNode(path=path, allowed=os.access(place, os.R_OK | os.W_OK), group=info.st_gid)
+
+    def _modprobe(self) -> bool:
+        """The helper that makes device nodes for everybody is there, with root's rights."""
+        mode = files.mode(f"{self.root}/usr/bin/nvidia-modprobe")
+        return mode is not None and bool(mode & stat.S_ISUID)
 
     def _runtime(self) -> bool:
         """NVIDIA's container runtime was here: it mounts nvidia-smi, and hands over its variables."""

@@ -74,6 +74,22 @@ _CAPABILITIES: tuple[tuple[str, str], ...] = (
     (r"\b(?:K80|GK210)\b", "3.7"),
     (r"\b(?:K40|K20)\w?\b", "3.5"),
 )
+CAPABILITY_NAMES: dict[str, str] = {
+    "5.2": "a GTX 980",
+    "6.0": "a P100",
+    "6.1": "a GTX 1080",
+    "7.0": "a V100",
+    "7.5": "a T4",
+    "8.0": "an A100",
+    "8.6": "an RTX 3090",
+    "8.9": "an L40",
+    "9.0": "an H100",
+    "10.0": "a B200",
+    "10.3": "a B300",
+    "12.0": "an RTX 5090",
+    "12.1": "a GB10",
+}
+"""One model for each capability, for people."""
 _CONSUMER = re.compile(r"\b(?:GeForce|TITAN)\b", re.IGNORECASE)
 
 ROLES: dict[str, str] = {
@@ -123,7 +139,8 @@ def offered(driver: Version, windows: bool = False) -> tuple[Version, bool] | No
     """The CUDA version that a driver offers, and whether that is all (False: the driver is newer than the table, and offers at
     least this). None for one older than the table."""
     known = [(cuda, first) for cuda, linux, other in DRIVERS if (first := other if windows else linux) is not None]
-    have = [cuda for cuda, first in known if driver >= first]
+    # 550.54 may be any of 550.54.x
+    have = [cuda for cuda, first in known if driver >= first[: len(driver)]]
     if not have:
         return None
     newest = DRIVERS[-1][1]
@@ -140,5 +157,7 @@ def first_driver(cuda: Version, windows: bool = False) -> Version | None:
 
 def first_cuda(driver: Version, windows: bool = False) -> Version | None:
     """The newest CUDA family whose programs a driver runs."""
-    fits = [major for major, firsts in FAMILIES.items() if (first := firsts[1 if windows else 0]) and driver >= first]
+    fits = [
+        major for major, firsts in FAMILIES.items() if (first := firsts[1 if windows else 0]) and driver >= first[: len(driver)]
+    ]
     return (max(fits),) if fits else None

@@ -165,7 +165,8 @@ class _Writer:
         if target.foreign:
             parts.insert(4, f"files of {target.system}, read only")
         if machine.source != "this machine":
-            parts.append(f"judged for the machine of {machine.source}")
+            of = "" if machine.source.startswith("this machine") else "the machine of "
+            parts.append(f"judged for {of}{machine.source}")
         lines = join([safe(part) for part in parts], self.look.width)
         first = safe(self.place())
         return [self.paint(first, "bold") + lines[0][len(first) :], *lines[1:]]

@@ -1,0 +1,1 @@
+"""GPU: accelerators, their drivers and libraries, and what was built for them."""

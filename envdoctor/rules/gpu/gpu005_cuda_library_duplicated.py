@@ -1,0 +1,152 @@
+"""Two copies of a CUDA library can both be loaded, and order or a variable decides which.
+
+## Why it matters
+A process holds one `libcudnn.so.9`: whoever is imported first brings its own, and the others get that one. Where they are
+of different versions, the same program works or fails by the order of its imports. cuDNN is worst: it opens its parts
+(`libcudnn_ops.so.9`, …) by name when they are used, and finds those of a folder in LD_LIBRARY_PATH:
+`CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH`.
+
+## How it is found
+For every extension module the files that the loader would map are worked out; where modules of two distributions find
+another file for one name of cuDNN, NCCL, cuBLAS or another of NVIDIA's libraries, both can meet. And folders in
+LD_LIBRARY_PATH with a library of the same name as one that the environment ships.
+
+## Look-alikes that are fine
+- One file under several names, and copies with the same size and name.
+- Copies of different major versions: they have different names (GPU004).
+- Modules with DT_RPATH, which find their own whatever LD_LIBRARY_PATH says, apart from cuDNN's parts.
+- A copy in the system that nothing here would find.
+
+## How to fix
+Take LD_LIBRARY_PATH out of the shell; let all frameworks use one copy (NVIDIA's wheels, or conda's packages).
+
+## Example
+`LD_LIBRARY_PATH decides on cuDNN: /usr/local/cuda/lib64/libcudnn.so.9 comes before the environment's own`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envdoctor.accelerators import role
+from envdoctor.data.cuda import ROLES
+from envdoctor.finding import Finding, Subject
+from envdoctor.rules.base import Rule
+from envdoctor.snapshot import LibraryFolder, NativeFile
+from envdoctor.view import View
+
+RULE = Rule(
+    "GPU005",
+    "cuda-library-duplicated",
+    "warning",
+    reads=("natives", "libraries", "shell", "distributions", "machine", "sites"),
+    messages=("CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", "cuDNN version incompatibility: PyTorch was compiled"),
+)
+
+
+def check(view: View) -> Iterator[Finding]:
+    """One finding for each library that a variable decides on, and each that two distributions find in different places."""
+    own = _own(view)
+    if not own and not _asked(view):
+        return
+    told = set()
+    if not view.snapshot.target.foreign and view.accelerators.own_shell:
+        for folder in view.snapshot.shell.library_folders:
+            if folder.exists and not folder.preload and not folder.of_target:
+                names = sorted(name for name in folder.libraries if name in own)
+                for title in dict.fromkeys(ROLES[known[0]] for name in names if (known := role(name))):
+                    if title not in told:
+                        told.add(title)
+                        yield _by_variable(
+                            view, folder, title, [n for n in names if (k := role(n)) and ROLES[k[0]] == title], own
+                        )
+    yield from _by_order(view, told)
+
+
+def _asked(view: View) -> bool:
+    return any(role(name) for file in view.snapshot.natives for part in file.slices for name in part.needed)
+
+
+def _own(view: View) -> dict[str, list[NativeFile]]:
+    """The environment's own copies, by name; parts of cuDNN, which it opens by name, among them."""
+    found: dict[str, list[NativeFile]] = {}
+    for file in (*view.snapshot.natives, *view.snapshot.libraries):
+        name = file.path.rpartition("/")[2]
+        if name.startswith(("libcu", "libnccl", "libnv")) and role(name) and (file.folder >= 0 or _inside(view, file.path)):
+            found.setdefault(name, []).append(file)
+    return found
+
+
+def _inside(view: View, path: str) -> bool:
+    return path.startswith(f"{view.snapshot.target.prefix.rstrip('/')}/")
+
+
+def _path(view: View, file: NativeFile) -> str:
+    return view.in_site(file.folder, file.path) if file.folder >= 0 else view.inside(file.path)
+
+
+def _by_variable(view: View, folder: LibraryFolder, title: str, names: list[str], own: dict[str, list[NativeFile]]) -> Finding:
+    first = names[0]
+    mine = own[first][0]
+    owners = sorted({file.owner for name in names for file in own[name] if file.owner})
+    return RULE.finding(
+        f"{folder.variable} decides on {title}: {folder.path}/{first} comes before the environment's own",
+        [
+            *(view.named(owner) for owner in owners[:1]),
+            Subject("variable", folder.variable),
+            *(view.named(owner) for owner in owners[1:]),
+            view.file(f"{folder.path}/{first}"),
+        ],
+        evidence=[
+            f"{folder.variable} holds {folder.path}, with {', '.join(names[:6])}",
+            f"the environment has {_path(view, mine)}" + (f", of {mine.owner}" if mine.owner else ""),
+            "files with DT_RPATH find their own; libraries that are opened by name find the variable's",
+        ],
+        fixes=[
+            view.remedy.manual(
+                f"unset {folder.variable} where this environment is used",
+                RULE.code,
+                commands=[("env", "-u", folder.variable, view.snapshot.interpreter.path, "-V")],
+            )
+        ],
+        key=f"{folder.variable}:{title}",
+        confidence="likely",
+    )
+
+
+def _by_order(view: View, told: set[str]) -> Iterator[Finding]:
+    """Libraries of one name for which modules of two distributions find different files."""
+    names = {name for file in view.snapshot.natives for part in file.slices for name in part.needed if role(name)}
+    if not names:
+        return
+    found: dict[str, dict[str, tuple[str, NativeFile]]] = {}
+    for root in view.loads.roots:
+        if root.kind != "extension" or root.distribution is None:
+            continue
+        for loaded in view.loads.scope(root):
+            name = loaded.part.soname or loaded.name.rpartition("/")[2]
+            if role(name):
+                real = loaded.file.real or loaded.path
+                found.setdefault(name, {}).setdefault(real, (root.distribution, loaded.file))
+    by_title: dict[str, tuple[str, dict[str, tuple[str, NativeFile]]]] = {}
+    for name, places in sorted(found.items()):
+        known = role(name)
+        title = ROLES[known[0]] if known else name
+        users = {distribution for distribution, _ in places.values()}
+        if len(places) > 1 and len(users) > 1 and title not in told and len({file.size for _, file in places.values()}) > 1:
+            by_title.setdefault(title, (name, places))
+    for title, (name, places) in by_title.items():
+        lines = [f"{distribution} finds {view.inside(path)}" for path, (distribution, _) in sorted(places.items())]
+        askers = sorted({distribution for distribution, _ in places.values()})
+        yield RULE.finding(
+            f"{', '.join(askers)} bring {len(places)} copies of {title} ({name}); the first that is imported decides",
+            [*(view.named(user) for user in askers), *(view.file(path) for path in sorted(places)[:5])],
+            evidence=lines[:8],
+            fixes=[
+                view.remedy.manual(
+                    f"let {', '.join(askers)} use one copy: all NVIDIA's wheels, or all conda's packages", RULE.code
+                )
+            ],
+            key=f"order:{title}",
+            confidence="possible",
+        )

@@ -1,0 +1,1 @@
+"""SYS: limits of the machine that end a training run."""
