@@ -118,6 +118,8 @@ class Locked(Fact, frozen=True, kw_only=True):
     """Index, channel (short name or URL, no credentials), repository or folder that it comes from."""
     virtual: bool = False
     """It stands only for what it needs and is never installed itself (uv's ``virtual`` sources)."""
+    provides: tuple[str, ...] = ()
+    """Names of Python distributions that a conda package brings, where the lock says so (pixi's purls)."""
     build: str | None = None
     build_number: int | None = None
     line: int | None = None

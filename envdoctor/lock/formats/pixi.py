@@ -20,6 +20,7 @@ VERSIONS = ("4", "5", "6", "7")
 KEYS = ("conda", "pypi", "conda_source", "source")
 _SOURCE = re.compile(r"([^\s\[\]]+)\[([0-9A-Za-z]+)\] @ (.+)\Z")
 _REQUIREMENT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?\s*(@\s*[^;]+?(?=\s;|$)|\(?[^;@]*)\s*(?:;\s*(.*))?\Z")
+_PURL = re.compile(r"pkg:pypi/([A-Za-z0-9._-]+)")
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _DISAMBIGUATION = ("name", "version", "build", "subdir")
 
@@ -245,6 +246,7 @@ class _Reader:
                 ),
             )
         channel = self.text(index, item, "channel")
+        purls = _list(item.get("purls"), f"packages[{index}].purls")
         number = self.text(index, item, "build_number")
         return Locked(
             name=name.lower(),
@@ -265,6 +267,7 @@ class _Reader:
             else archives.short(document.public(channel))
             if channel
             else archives.short(archive.channel) or None,
+            provides=tuple([found[1] for one in purls if (found := _PURL.match(str(one)))]) if purls else (),
             build=build,
             build_number=int(number) if number and number.isdigit() and len(number) < 10 else archives.number(build or ""),
             line=self.lines[index],
