@@ -477,6 +477,34 @@ def test_record_of_another_platform(tmp_path: Path) -> None:
     assert mixed.caused_by == found.fingerprint
 
 
+@pytest.mark.parametrize("spec", ["libfoo >=1.0,<", "libfoo >>1", ">=1.0", "libfoo >=1.8 <2.0", "libfoo[version='>=1'"])
+@pytest.mark.parametrize("field", ["depends", "constrains"])
+def test_what_is_no_spec(field: str, spec: str, tmp_path: Path) -> None:
+    """conda 24.7.1's own MatchSpec refuses each of them, py-rattler all but the one with a blank."""
+    env = conda_prefix(tmp_path, packages=("click",))
+    env.edit("click", {field: [*env.record("click").get(field, []), spec]})
+    report = whole(env.prefix)
+    found = only(list(report.findings), "CND006")
+    assert (found.severity, found.subjects[0].name) == ("error", "click")
+    assert f"{spec!r}, which is no spec" in found.message
+    assert [f for f in errors(list(report.findings)) if f is not found] == []
+
+
+def test_what_is_a_spec(tmp_path: Path) -> None:
+    """Odd ones of real packages, and the syntax of later proposals."""
+    env = conda_prefix(tmp_path, packages=("click",))
+    specs = ["numpy 1.11.*", "numpy 1.9*", "a >=1.0.*", "a 1.0|1.1.*", "a * *_cp311", "a >=1!0", " a >=1.0", "a (>=1.0)", "a@",
+             "a >=1.0_1", "a[version='>=1',build='py*']", "a[when='python <3.11']", "a[unheard_of=1]", "a >=1.0 # why", "a ~=1",
+             "conda-forge::a >=1", "^a.*$", "a[build='^(x+)+$']", "a >=1.8; if python <3", "A_b.c-d 1.0 h1_0"]  # fmt: skip
+    env.edit("click", constrains=specs)
+    assert diagnose(env.prefix, "CND006") == []
+    other = conda_prefix(tmp_path, "rattler", packages=("click",), name="rattler")
+    other.edit("click", constrains=["libfoo >=1.8 <2.0"])
+    assert diagnose(other.prefix, "CND006") == []
+    other.edit("click", constrains=["libfoo >=1.0,<"])
+    assert only(diagnose(other.prefix, "CND006"), "CND006").severity == "error"
+
+
 def test_record_under_another_name(tmp_path: Path) -> None:
     """conda passes it over."""
     env = conda_prefix(tmp_path)

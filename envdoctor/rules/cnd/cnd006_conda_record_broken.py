@@ -7,11 +7,13 @@ passed over in silence, and its package counts as not installed.
 
 ## How it is found
 Every record is read, whoever wrote it, and what cannot be read is told with the line. Names are compared with contents, packages
-with each other, and the platform of each record with that of the prefix. The same for `state`, `history` and pixi's marker.
+with each other, and the platform of each record with that of the prefix. Each of `depends` and `constrains` is parsed: one that
+is no spec ends the solver of conda and mamba with `InvalidMatchSpec`. The same for `state`, `history` and pixi's marker.
 
 ## Look-alikes that are fine
 - `noarch` records in a prefix of any platform; records without a platform.
 - Odd bytes in fields that nothing reads; a byte order mark.
+- Specs in the syntax of a later CEP (conditions, extras, keys in brackets that are not known here), regular expressions.
 - A prefix wholly of another platform: ARC006.
 
 ## How to fix
@@ -23,9 +25,11 @@ Take the broken record away and install that very package again; of two records 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
+from envdoctor.conda import matchspec
 from envdoctor.conda.installed import label, subject
 from envdoctor.finding import Finding, Subject
 from envdoctor.rules.base import Rule
@@ -45,6 +49,10 @@ RULE = Rule(
     ),
 )
 
+_UNSURE = ("is no field of a package", "too long", "two components or more")
+"""Ends of reasons that are not everybody's: what a later conda may know, what conda takes and others do not."""
+_BLANK = re.compile(r"[<>=!~]\s*[\w.*+!]+\s+[<>=!~]")
+"""Two bounds without a comma."""
 _OTHER_FILES = ("conda-meta/state", "conda-meta/pixi", "conda-meta/history")
 
 
@@ -56,6 +64,9 @@ def check(view: View) -> Iterator[Finding]:
     by_path: dict[str, list[CondaProblem]] = {}
     for problem in meta.problems:
         by_path.setdefault(problem.path, []).append(problem)
+    for package in view.snapshot.conda_packages:
+        for problem in _specs(package, rattler=set(meta.writers) <= {"rattler", "pixi"}):
+            by_path.setdefault(problem.path, []).append(problem)
     for path, problems in by_path.items():
         yield _other(view, path, problems) if path in _OTHER_FILES else _broken(view, path, problems)
     if meta.history is not None and meta.history.problems:
@@ -99,6 +110,25 @@ def _broken(view: View, path: str, problems: list[CondaProblem]) -> Finding:
         ],
         key=f"record:{path.rpartition('/')[2]}",
     )
+
+
+def _specs(package: CondaPackage, *, rattler: bool) -> Iterator[CondaProblem]:
+    """What of its depends and constrains is no spec, for conda; with `rattler` for that, which takes two bounds without a comma
+    and takes no empty text."""
+    for word, specs in (("depends on", package.depends), ("constrains", package.constrains)):
+        for spec in specs:
+            try:
+                matchspec.parse(spec)
+            except matchspec.InvalidSpec as error:
+                reason = str(error)
+                if "^" in spec or reason.endswith(_UNSURE):
+                    continue
+                if _BLANK.search(spec) or reason == "a space within a version" if rattler else not spec.strip():
+                    continue
+                shown = spec if len(spec) <= 80 else f"{spec[:77]}..."
+                yield CondaProblem(
+                    path=package.record, reason=f"{word} {shown!r}, which is no spec: {reason}", name=package.name, whole=False
+                )
 
 
 def _named(path: str) -> tuple[str, str | None, str | None]:
