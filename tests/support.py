@@ -7,7 +7,7 @@ the two differ: so every rule case is also the proof that a snapshot gives the s
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from envdoctor.diagnose import Request, judge, observe
@@ -25,6 +25,7 @@ def snapshot_of(
     project: Path | str | None = None,
     deep: bool = False,
     probe: bool = True,
+    locks: Iterable[Path | str] = (),
 ) -> Snapshot:
     """The facts of a target as seen from a shell with just `environ` (default: an empty PATH and no variables)."""
     request = Request(
@@ -34,6 +35,7 @@ def snapshot_of(
         project=str(project) if project else None,
         deep=deep,
         probe=probe,
+        locks=tuple(map(str, locks)),
     )
     return observe(request).snapshot
 

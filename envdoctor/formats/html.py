@@ -18,7 +18,7 @@ from envdoctor.formats.terminal import Group, groups
 from envdoctor.formats.text import command_line, guard, plural, safe
 from envdoctor.report import Report
 from envdoctor.rules import FAMILIES
-from envdoctor.rules.base import NOT_CONDA
+from envdoctor.rules.base import NOTHING_THERE
 from envdoctor.view import View
 
 GRAPHS = 200
@@ -85,8 +85,8 @@ class _Page:
             numbers = [(s, sum(1 for f in found if f.severity == s)) for s in SEVERITIES]
             state = [f'<span class="{s}">{plural(number, s)}</span>' for s, number in numbers if number]
             if not state:
-                if any(c.reason == NOT_CONDA for c in checks):
-                    state = [f'<span class="soft">{NOT_CONDA}</span>']
+                if nothing := next((c.reason for c in checks if c.reason in NOTHING_THERE), None):
+                    state = [f'<span class="soft">{nothing}</span>']
                 elif any(c.outcome == "crashed" for c in checks):
                     state = ['<span class="error">crashed</span>']
                 elif any(c.outcome == "clean" for c in checks):

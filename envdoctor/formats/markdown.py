@@ -15,7 +15,7 @@ from envdoctor.formats.terminal import Group, groups
 from envdoctor.formats.text import command_line, guard, plural, safe
 from envdoctor.report import Report
 from envdoctor.rules import FAMILIES
-from envdoctor.rules.base import NOT_CONDA
+from envdoctor.rules.base import NOTHING_THERE
 
 LIMIT = 60_000
 """Characters of a report; GitHub takes 65,536 in a comment."""
@@ -84,7 +84,7 @@ def _families(report: Report) -> list[str]:
         if found:
             numbers = [str(sum(1 for f in found if f.severity == s) or "") for s in ("error", "warning", "info")]
             rows.append(f"| {words} | {' | '.join(numbers)} |")
-        elif ran and not any(c.reason == NOT_CONDA for c in report.checks if c.code.startswith(family)):
+        elif ran and not any(c.reason in NOTHING_THERE for c in report.checks if c.code.startswith(family)):
             quiet.append(words)
     table = ["| | errors | warnings | infos |", "| --- | ---: | ---: | ---: |", *rows, ""] if rows else []
     return [*table, *([f"ok: {', '.join(quiet)}", ""] if quiet else [])]

@@ -13,7 +13,7 @@ from envdoctor.finding import SEVERITIES, Finding, Fix, Severity, Subject
 from envdoctor.formats.text import cells, command_line, guard, join, plural, safe, to_ascii, wrap
 from envdoctor.report import Report
 from envdoctor.rules import FAMILIES
-from envdoctor.rules.base import NOT_CONDA
+from envdoctor.rules.base import NOTHING_THERE
 from envdoctor.snapshot import Gap
 
 _STYLES = {"error": "1;31", "warning": "1;33", "info": "1;36", "ok": "32", "bold": "1", "dim": "2", "crashed": "1;35"}
@@ -226,7 +226,7 @@ class _Writer:
         aside = sum(1 for one in self.full.suppressed if one.finding.code[:3] == family)
         if aside:
             return f"{aside} set aside", "dim"
-        if family == "CND" and any(check.reason == NOT_CONDA for check in self.full.checks):
+        if any(check.reason in NOTHING_THERE for check in self.full.checks if check.code[:3] == family):
             return "none", "dim"
         if outcomes & {"clean", "found"}:
             return "ok", "ok"
@@ -442,7 +442,7 @@ class _Writer:
             parts.append("file hashes (--deep)")
         skipped: dict[str, list[str]] = {}
         for check in self.full.checks:
-            if check.outcome == "skipped" and check.reason != NOT_CONDA:
+            if check.outcome == "skipped" and check.reason not in NOTHING_THERE:
                 skipped.setdefault(check.reason or "no reason given", []).append(check.code)
         for reason, codes in skipped.items():
             parts.append(safe(f"{', '.join(codes)} ({reason})"))

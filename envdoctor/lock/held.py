@@ -1,8 +1,9 @@
 """Locks held against a target: which of them are meant for it, and which of their groups and extras. ``View.locks``. Pure, no IO.
 
 A project's lock says nothing about an environment that was made for something else. So a lock counts only when it was named
-(``--lock``), when the target is the project's own environment, or when most of it is installed; and of a lock only those groups
-and extras count of which most is installed, besides the project itself. What is left out is told by :attr:`Locks.refused`.
+(``--lock``), when the target is the project's own environment, or when most of it is installed and little else; and of a lock
+only those groups and extras count of which most is installed for their sake, besides the project itself. What is left out is
+told by :attr:`Locks.refused`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.model import Lock, Locked
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ PYTHON = "3.12"
 _OWN_FOLDERS = (".venv", "venv", "env", ".env", "virtualenv", ".virtualenv")
 _MAIN_NAMES = frozenset(("requirements", "requirements.lock", "requirements-lock", "requirements.txt", "lock"))
 _MAIN_IN_FOLDER = _MAIN_NAMES | {"base", "main", "prod", "production", "default"}
-_LOWER = re.compile(r"(>=|~=|===?|>)\s*v?(\d+(?:\.\d+)*)")
+_LOWER = pattern(r"(>=|~=|===?|>)\s*v?(\d+(?:\.\d+)*)")
 
 
 class Setting:
@@ -393,8 +395,10 @@ class Locks:
         if relation == "paired" and by_name < 0.5 and cover < 0.5:
             relation = ""
         if not relation:
-            if by_version < 0.5 or (len(keys) < 3 and cover < 0.5):
-                self.refused.append((lock, f"{int(by_version * len(keys) + 0.5)} of its {len(keys)} packages are installed"))
+            if by_version < 0.5 or cover < 0.5:
+                there = f"{int(by_version * len(keys) + 0.5)} of its {len(keys)} packages are installed"
+                besides = f", among {len(self.foreign)}" if by_version >= 0.5 else ""
+                self.refused.append((lock, there + besides))
                 return None
             why = "most of it is installed"
         held = Held(
@@ -434,8 +438,9 @@ class Locks:
         first = grouped(setting.entries(lock, base))
 
         def used(more: Iterable[Locked], at_least: float) -> bool:
-            own = [key for key in grouped(more) if key not in first]
-            return not own or sum(map(self.there, own)) >= at_least * len(own)
+            own = {key for key in grouped(more) if key not in first}
+            telling = [key for key in own if not self.there(key) or not self._asked_elsewhere(key, own)]
+            return not own or sum(map(self.there, telling)) >= at_least * len(telling) > 0
 
         groups = [*base]
         for group in lock.groups:
@@ -453,6 +458,12 @@ class Locks:
                 if self.distribution(member) is not None or used(setting.entries(lock, base, (), (*own, member)), 0.51):
                     projects.append(member)
         return tuple(groups), tuple(extras), tuple(projects) if projects is not None else None
+
+    def _asked_elsewhere(self, key: Key, own: Collection[Key]) -> bool:
+        """It would be there without those `own`: something else that is installed asks for it."""
+        if key[0] == "conda":
+            return any((key[0], edge.package.name) not in own for edge in self.view.conda.asked_of(key[1]) if not edge.constrains)
+        return any((key[0], edge.parent.name) not in own for edge in self.view.closure.incoming.get(key[1], ()))
 
     # ------------------------------------------------------------------------------------------------------------ words
     def skip(self) -> str | None:

@@ -19,6 +19,9 @@ Check = Callable[[View], Iterable[Finding]]
 
 NOT_CONDA = "not a conda prefix"
 """Reason of a check that has nothing to do here; the terminal does not tell people of it."""
+NO_LOCKS = "no lockfile, and no manifest that could have one"
+"""The same of the rules about locks."""
+NOTHING_THERE = (NOT_CONDA, NO_LOCKS)
 
 
 class Skip(Exception):

@@ -6,9 +6,9 @@ The environment is not the one that the team has: an import fails here that work
 ## How it is found
 A lock is compared with the target when it was named by `--lock`, when the target is the project's own environment (`.venv` in
 its folder, `UV_PROJECT_ENVIRONMENT`, pixi's `.pixi/envs`, the name in environment.yml, poetry's and pipenv's names), or when
-most of it is installed. What it installs here is worked out as its tool does: markers, platforms, edges of a graph, the project
-itself, and those groups, extras and members of which most is there. What of that has no distribution (conda: no record) is
-missing.
+most of it is installed and little else. What it installs here is worked out as its tool does: markers, platforms, edges of a
+graph, the project itself, and those groups, extras and members of which most is there. What of that has no distribution (conda:
+no record) is missing.
 
 ## Look-alikes that are fine
 Groups and extras that were left out on purpose; entries for other platforms and versions of Python; the project itself; Python

@@ -45,6 +45,8 @@ def check(view: View) -> Iterator[Finding]:
             entries = one.wanted.get(key) or one.allowed[key]
             if any(map(view.locks.same_version, one.allowed[key])) or _elsewhere(view, everyone, one, key):
                 continue
+            if key not in one.wanted and not one.covers:
+                continue
             told.add(key)
             subject, version, where = _installed(view, key)
             locked = words(dict.fromkeys(entry.version or "" for entry in entries))

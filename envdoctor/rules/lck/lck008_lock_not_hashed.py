@@ -28,6 +28,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from envdoctor.finding import Finding, Fix
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule
 from envdoctor.rules.lck._shared import LISTED, key_of, label, lockfile, package, place, words
 from envdoctor.view import View
@@ -37,10 +38,10 @@ if TYPE_CHECKING:
 
 RULE = Rule("LCK008", "lock-not-hashed", "warning", reads=("locks",))
 
-_LOCAL = re.compile(
+_LOCAL = pattern(
     r"http://(?:[^/@]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|host\.docker\.internal)(?::\d+)?(?:/|$)", re.IGNORECASE
 )
-_LOOSE = re.compile(r"(?:\S+ )?line (\d+): (\S+?)(?:[<>=!~\[;].*)? is not pinned to one version")
+_LOOSE = pattern(r"(?:\S+ )?line (\d+): (\S+?)(?:[<>=!~\[;].*)? is not pinned to one version")
 _FILES = ("wheel", "sdist", "archive", "conda")
 
 

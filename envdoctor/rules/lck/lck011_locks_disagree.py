@@ -29,6 +29,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from envdoctor.finding import Finding, Fix, Subject
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule
 from envdoctor.rules.lck._shared import LISTED, key_of, lockfile, words
 from envdoctor.view import View, normalize
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 RULE = Rule("LCK011", "locks-disagree", "warning", reads=("locks", "machine", "interpreter", "target", "project"))
 
-_PURPOSE = re.compile(
+_PURPOSE = pattern(
     r"(?:^|[-_.])(py(?:thon)?-?\d[\d.]*|cpu|gpu|cuda\d*|cu\d{2,3}|rocm[\d.]*|min(?:imum|imal)?|lowest|oldest|latest|max|upper|lower|"
     r"linux|win(?:dows)?(?:-\d+)?|mac(?:os)?|osx|darwin|arm64|aarch64|x86|amd64|nightly|next|edge)(?=[-_.]|$)",
     re.IGNORECASE,
