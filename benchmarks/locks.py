@@ -89,8 +89,8 @@ def conda_lock(folder: Path) -> list[str]:
     )
     script = folder / "shim.py"
     script.write_text(
-        f"import os, sys\nsys.path[:0] = [{str(ROOT)!r}]\nfrom envdoctor.lock.make.conda_shim import main\n"
-        "sys.exit(main(sys.argv[1:], os.environ))\n"
+        f"import os, sys\nsys.path[:0] = [{str(ROOT)!r}]\nfrom envdoctor.lock.make.conda_shim import script\n"
+        "script(sys.argv[1:], os.environ)\n"
     )
     shim = folder / "shim"
     shim.write_text(f'#!/bin/sh\nexec "{python}" "{script}" "$@"\n')

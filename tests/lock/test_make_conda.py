@@ -267,6 +267,24 @@ def test_a_record_that_the_channel_has_no_more(project: Project, tmp_path: Path,
     assert "no longer in the channels" in said.err
 
 
+def test_other_channels(project: Project, tmp_path: Path, channel: Path) -> None:
+    project.manifest("python", "six=1.16")
+    project.lock()
+    old = project.text()
+    own = tmp_path / "own"
+    shutil.copytree(channel, own, symlinks=True)
+    project.manifest("python", "six", channel=own.as_uri())
+    refused(project, "--update", "six", error="--update six, but the channels are other ones", old=old)
+    said = project.lock("--platform", LINUX, three=False)
+    assert said.code == 2
+    assert f"the lock keeps {MAC}, {WINDOWS}, but the channels are other ones" in said.err
+    said = project.lock()
+    assert said.code == 0, said
+    assert "solved anew" in said.err
+    assert project.versions(LINUX)["six"] == "1.17.0"
+    assert str(channel) not in project.text()
+
+
 # ------------------------------------------------------------------------------------------------------- virtual packages
 
 

@@ -60,6 +60,8 @@ class Plan(NamedTuple):
     """uv's options for package indexes."""
     virtual: virtual.Virtuals
     notes: tuple[str, ...]
+    moved: bool = False
+    """The channels are others than the old lock's: what it has is not preferred."""
     olds: Mapping[str, Lock] = {}
     """Old locks of single platforms."""
 
@@ -167,8 +169,15 @@ def _plan(options: Options, manifests: Sequence[str], path: str, previous: str |
         for name in options.update:
             if name.lower() not in locked and document.name_of(name) not in locked:
                 raise MakeError(f"--update {safe(name)}: it is not in {shown(options, path)}")
+    moved = old is not None and not options.upgrade and old.channels != tuple(document.public(one.written) for one in places)
+    if moved and (options.update or kept):
+        what = f"--update {safe(options.update[0])}" if options.update else f"the lock keeps {', '.join(kept)}"
+        hint = "--upgrade locks all anew" if options.update else "--platform for each of them, or none"
+        raise MakeError(f"{what}, but the channels are other ones than those of {shown(options, path)}", hint)
+    if moved:
+        notes.append("the channels are other ones than those of the lock: solved anew")
     indexes = _indexes(options, data, repositories)
-    return Plan(path, previous, old, platforms, kept, asked, parts, places, repositories, indexes, found, tuple(notes))
+    return Plan(path, previous, old, platforms, kept, asked, parts, places, repositories, indexes, found, tuple(notes), moved)
 
 
 def _read(options: Options, path: str) -> bytes:
@@ -319,7 +328,7 @@ def _solved(options: Options, plan: Plan) -> solver.Answer:
             problem = solver.invalid(one.text)
             if problem is not None:
                 raise MakeError(f"{one.place}: {safe(one.text)}: no spec that can be solved: {problem}")
-        before = [] if options.upgrade else _preferred(plan, platform, "conda")
+        before = [] if options.upgrade or plan.moved else _preferred(plan, platform, "conda")
         locked = [entry for entry in before if entry.name not in updated]
         tasks.append(
             solver.Task(

@@ -21,8 +21,8 @@ from envdoctor.lock.make.virtual import Table
 EXECUTABLES = ("conda", "mamba", "micromamba")
 _SHIM = """import os, sys
 sys.path[:0] = {path!r}
-from envdoctor.lock.make.conda_shim import main
-sys.exit(main(sys.argv[1:], os.environ))
+from envdoctor.lock.make.conda_shim import script
+script(sys.argv[1:], os.environ)
 """
 _UNREACHED = ("Max retries exceeded", "NameResolutionError", "ConnectionError", "Failed to establish", "SSLError", "ProxyError")
 MAX_LINES = 30

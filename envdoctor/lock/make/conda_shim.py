@@ -1,6 +1,6 @@
 """As much of conda's command line as conda-lock needs to make a lock, over py-rattler: for machines that have no conda.
 
-``main`` understands ``--version``, ``info --json``, ``config --json list``,
+``script`` understands ``--version``, ``info --json``, ``config --json list``,
 ``create|install|update --dry-run --json`` and ``list --json``, and answers as conda does; conda-lock says which platform it is
 about in ``CONDA_SUBDIR``, and which virtual packages in ``CONDA_OVERRIDE_…``.
 """
@@ -8,6 +8,8 @@ about in ``CONDA_SUBDIR``, and which virtual packages in ``CONDA_OVERRIDE_…``.
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,6 +37,14 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     if command in ("create", "install", "update") and "--dry-run" in arguments:
         return _solve(command, words[1:], options, environ)
     return _failed(f"the shim of envdoctor does not do: conda {' '.join(arguments)[:200]}", "NotImplementedError")
+
+
+def script(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
+    """``main`` as a whole process. It ends at once: a thread of py-rattler that is still at work while Python is taken apart
+    would abort it."""
+    code = main(arguments, environ)
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _solve(command: str, specs: Sequence[str], options: dict[str, Any], environ: Mapping[str, str]) -> int:
