@@ -9,7 +9,7 @@ reasons of both sides. A finding whose cause the plan mends is not mended again.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, NamedTuple
@@ -106,8 +106,11 @@ class _Wish:
     """Its commands already stand in the order of the stages."""
 
 
-def make(findings: Iterable[Finding]) -> Plan:
-    """The plan for these findings. Infos are not mended: nothing is broken."""
+def make(findings: Iterable[Finding], allowed: Collection[Safety] | None = None) -> Plan:
+    """The plan for these findings. Infos are not mended: nothing is broken.
+
+    `allowed` are the safeties of fixes that may be carried out: of each finding the first such fix is taken, where it has one.
+    """
     ordered = sorted((f for f in findings if f.severity != "info"), key=lambda f: f.sort_key)
     by_print = {finding.fingerprint: finding for finding in ordered}
     wishes: list[_Wish] = []
@@ -120,7 +123,7 @@ def make(findings: Iterable[Finding]) -> Plan:
             mended.add(finding.fingerprint)
             follows.append(finding.fingerprint)
             continue
-        fix = _choose(finding)
+        fix = _choose(finding, allowed)
         if fix is None:
             unfixable.append(finding.fingerprint)
             continue
@@ -199,8 +202,15 @@ def _causes_first(ordered: Sequence[Finding], by_print: dict[str, Finding]) -> l
     return list(placed.values())
 
 
-def _choose(finding: Finding) -> Fix | None:
-    """The first fix; where that is for a person and a later one is not, still the first: rules give the best one first."""
+def _choose(finding: Finding, allowed: Collection[Safety] | None) -> Fix | None:
+    """The first fix; where that is for a person and a later one is not, still the first: rules give the best one first.
+
+    With `allowed` the first that may be carried out.
+    """
+    if allowed is not None:
+        for fix in finding.fixes:
+            if fix.safety in allowed and fix.commands:
+                return fix
     return finding.fixes[0] if finding.fixes else None
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 from envdoctor.finding import Finding
 from envdoctor.formats.json import dump
 from envdoctor.formats.terminal import Look, styled
 from envdoctor.formats.text import command_line, guard, plural, safe, to_ascii, wrap
-from envdoctor.plan import Plan
+from envdoctor.plan import Plan, Step
 from envdoctor.report import Report, summary
 
 _STAGES = {
@@ -22,6 +23,17 @@ _STAGES = {
 }
 SOLVES = 3
 """Findings named with a step without -v."""
+
+
+class Outcome(Protocol):
+    """What came of carrying a plan out (:class:`envdoctor.mend.apply.Done`)."""
+
+    outcome: Any
+    reason: str | None
+    steps: list[tuple[Step, int]]
+    mended: list[Finding]
+    left: list[Finding]
+    new: list[Finding]
 
 
 def document(plan: Plan, report: Report) -> dict[str, Any]:
@@ -62,8 +74,8 @@ def render_json(plan: Plan, report: Report) -> str:
     return dump(document(plan, report))
 
 
-def render_terminal(plan: Plan, report: Report, look: Look) -> str:
-    """The plan for a screen: commands in order, each with what it is for, ready to copy."""
+def render_terminal(plan: Plan, report: Report, look: Look, *, applied: bool = False) -> str:
+    """The plan for a screen: commands in order, each with what it is for, ready to copy; `applied`: to be carried out."""
     by_print = {finding.fingerprint: finding for finding in report.findings}
     width = max(look.width, 20)
     windows = report.machine.system == "windows"
@@ -118,10 +130,67 @@ def render_terminal(plan: Plan, report: Report, look: Look) -> str:
         )
         because(plan.follows)
         lines.append("")
-    lines.append("nothing was changed: run the commands yourself" if plan.steps else "nothing was changed")
+    if not applied:
+        lines.append("nothing was changed: run the commands yourself" if plan.steps else "nothing was changed")
     text = guard("\n".join(lines)) + "\n"
     return to_ascii(text) if look.ascii else text
 
 
 def _because(finding: Finding) -> str:
     return f"{finding.code} {finding.message}"
+
+
+def outcome_document(done: Outcome | None, plan: Plan, report: Report) -> dict[str, Any]:
+    """What ``fix --apply`` did, as plain values."""
+
+    def short(findings: Iterable[Finding]) -> list[dict[str, str]]:
+        return [{"code": f.code, "message": f.message, "fingerprint": f.fingerprint} for f in findings]
+
+    return {
+        "schema_version": 1,
+        "tool": {"name": "envdoctor", "version": report.tool_version},
+        "target": {"prefix": report.snapshot.target.prefix, "kind": report.snapshot.target.kind},
+        "outcome": done.outcome if done else "nothing",
+        "reason": done.reason if done else None,
+        "steps": [
+            {"stage": step.stage, "safety": step.safety, "command": list(step.command), "exit_code": code}
+            for step, code in (done.steps if done else ())
+        ],
+        "mended": short(done.mended if done else ()),
+        "left": short(done.left if done else ()),
+        "new": short(done.new if done else ()),
+        "manual": [{"title": one.title, "commands": [list(argv) for argv in one.commands]} for one in plan.manual],
+    }
+
+
+def outcome_json(done: Outcome | None, plan: Plan, report: Report) -> str:
+    """What was done, as one JSON document."""
+    return dump(outcome_document(done, plan, report))
+
+
+def outcome_terminal(done: Outcome | None, plan: Plan, report: Report, look: Look) -> str:
+    """What was done, for a screen."""
+    width = max(look.width, 20)
+    lines: list[str] = []
+
+    def listed(head: str, findings: Sequence[Finding]) -> None:
+        if findings:
+            lines.append(styled(head, "bold", look))
+            for finding in findings:
+                lines.extend(wrap(safe(_because(finding)), width, "  ", "    "))
+
+    if done is None:
+        lines.append("nothing to carry out")
+    elif done.outcome == "rolled-back":
+        lines += wrap(safe(f"taken back: {done.reason}"), width, "", "  ")
+        listed("new errors that the steps made", done.new)
+    else:
+        listed("mended", done.mended)
+        listed("still there", done.left)
+    if plan.manual:
+        lines.append(styled("to decide or do by hand", "bold", look))
+        for one in plan.manual:
+            lines += wrap(safe(one.title), width, "  ", "    ")
+            lines += ["      " + command_line(argv, windows=report.machine.system == "windows") for argv in one.commands]
+    text = guard("\n".join(lines)) + "\n"
+    return to_ascii(text) if look.ascii else text
