@@ -14,8 +14,6 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from envdoctor import yaml
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.lock import document
@@ -426,6 +424,8 @@ def python(text: str, manager: str, category: str, *, conda_name: str | None = N
 
     For the manager ``conda`` its name would come out of conda-lock's table: `conda_name`, or the same, and not ``sure``.
     """
+    from packaging.requirements import InvalidRequirement, Requirement
+
     head, semicolon, marker = text.rpartition(";")
     body, markers = (head.strip(), marker.strip()) if semicolon else (text, None)
     digest = None
