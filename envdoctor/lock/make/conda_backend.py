@@ -50,7 +50,7 @@ def make(
         if previous is not None:
             head, mark, rest = previous.partition("\npackage:")
             for there, own in spelled.items():
-                head = head.replace(f"\n  - {own}\n", f"\n  - {there}\n")
+                head = f"{head}\n".replace(f"\n  - {own}\n", f"\n  - {there}\n").removesuffix("\n")
             Path(lock).write_text(head + mark + rest, encoding="utf-8")
         conda = _conda(options.environ, folder)
         if conda.startswith(folder):
