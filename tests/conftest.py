@@ -67,6 +67,12 @@ def env(tmp_path: Path) -> Env:
     return venv(tmp_path / "env")
 
 
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A folder to compile in, apart from the environment; not made yet."""
+    return tmp_path / "work"
+
+
 @pytest.fixture(scope="session")
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     """Runs ``envdoctor ARGS`` in an empty folder; `env` is added to a clean shell."""

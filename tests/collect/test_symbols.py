@@ -7,19 +7,9 @@ from pathlib import Path
 import pytest
 
 from envdoctor.symbol_names import is_python, plain_name, spoken
-from tests.builders import Env, venv
+from tests.builders import Env
 from tests.loader.planted import SUFFIX, content, extension, library, needs_gcc
 from tests.support import snapshot_of
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 def unresolved(env: Env, **options: object) -> dict[str, tuple[str, ...]]:

@@ -20,16 +20,6 @@ NEWER = "PyType_FromMetaclass"
 PYTHONS = interpreters()
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
-
-
 def module(path: Path, symbol: str) -> Path:
     """An extension module that needs this C-API symbol, whatever the headers at hand declare."""
     return extension(path, body=f'void wanted(void) __asm__("{symbol}");', use="if (!m.m_name) wanted();")

@@ -21,17 +21,6 @@ pytestmark = needs_gcc
 BOTH = ("LIB001", "LIB008")
 
 
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """Where files are compiled before they are put into a distribution."""
-    return tmp_path / "work"
-
-
 def main(finding: Finding) -> tuple[str, str]:
     return finding.subjects[0].kind, finding.subjects[0].name
 

@@ -10,7 +10,7 @@ import pytest
 from envdoctor.diagnose import judge
 from envdoctor.select import Selection
 from envdoctor.snapshot import Machine
-from tests.builders import Env, venv
+from tests.builders import Env
 from tests.loader.planted import SUFFIX, content, extension, library, needs_gcc, weaken
 from tests.support import diagnose, only, snapshot_of
 
@@ -19,16 +19,6 @@ CODE = "int lib_call(void) { return 1; }\n"
 USE = {"body": "extern int lib_call(void);", "use": "lib_call();"}
 OLD = "LIB_1.0 { global: lib_call; };\n"
 NEW = "LIB_1.0 { };\nLIB_1.2 { };\nLIB_1.3 { global: lib_call; };\n"
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 def put(env: Env, work: Path, new: Path, *files: Path, name: str = "alpha", **paths: str) -> None:

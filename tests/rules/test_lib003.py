@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from envdoctor.finding import Finding
-from tests.builders import Env, venv
+from tests.builders import Env
 from tests.loader.planted import SUFFIX, content, extension, library, needs_gcc
 from tests.support import diagnose, only
 
@@ -16,17 +16,6 @@ pytestmark = needs_gcc
 MANYLINUX = ("cp311-cp311-manylinux_2_17_x86_64",)
 ERROR = "_ZN3c105ErrorC2Ev"
 """``c10::Error::Error()``, as compilers spell it."""
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """Where files are compiled before they are put into a distribution."""
-    return tmp_path / "work"
 
 
 def calls(name: str) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from envdoctor.finding import Finding
-from tests.builders import Env, venv
+from tests.builders import Env
 from tests.loader.planted import SUFFIX, content, extension, library, needs_gcc
 from tests.support import diagnose, only, snapshot_of
 
@@ -60,16 +60,6 @@ REFUSES = (
     "        raise ImportError('A module that was compiled using NumPy 1.x cannot be run in NumPy 2')\n"
     "    raise AttributeError(name)\n"
 )
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 def numpy(env: Env, version: str, feature: int) -> None:

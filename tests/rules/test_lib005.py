@@ -6,21 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.builders import Env, venv
+from tests.builders import Env
 from tests.loader.planted import SUFFIX, content, extension, library, mapped, needs_gcc
 from tests.support import diagnose, only
 
 pytestmark = needs_gcc
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    return tmp_path / "work"
 
 
 def user(env: Env, work: Path, name: str, runtime: str, requires: tuple[str, ...] = ()) -> None:

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from envdoctor.finding import Finding
-from tests.builders import Env, compile_extension, venv
+from tests.builders import Env, compile_extension
+from tests.loader.planted import needs_gcc
 from tests.support import diagnose, errors, only, report_of, snapshot_of
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or shutil.which("gcc") is None, reason="compiles ELF files with gcc"
-)
+pytestmark = needs_gcc
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
 LFS = (
     b"version https://git-lfs.github.com/spec/v1\n"
     b"oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
 )
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import sys
 import sysconfig
 from pathlib import Path
 
@@ -14,20 +12,14 @@ import pytest
 
 from envdoctor.finding import Finding
 from envdoctor.snapshot import Snapshot
-from tests.builders import Env, compile_extension, venv
+from tests.builders import Env, compile_extension
+from tests.loader.planted import needs_gcc
 from tests.support import only, report_of, snapshot_of
 
-pytestmark = pytest.mark.skipif(
-    not sys.platform.startswith("linux") or shutil.which("gcc") is None, reason="compiles ELF files with gcc"
-)
+pytestmark = needs_gcc
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX") or ".so"
 EXEC = ("-z", "execstack")
-
-
-@pytest.fixture
-def env(tmp_path: Path) -> Env:
-    return venv(tmp_path / "env")
 
 
 @pytest.fixture(scope="session")
