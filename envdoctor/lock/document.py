@@ -13,6 +13,8 @@ from envdoctor.lock.model import LockError
 
 MAX_PARTS = 100
 """Parts of a dotted TOML key that are taken: a parser may need memory by the square of them."""
+LARGE = 1 << 14
+"""Characters from which on it is worth trying whether a TOML text is as tools write it."""
 _CONFLICT = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
 _DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
 _PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -51,7 +53,14 @@ def decode(data: bytes) -> str:
 
 
 def toml(source: str) -> dict[str, Any]:
-    """The content of TOML text."""
+    """The content of TOML text. Dates may be text."""
+    if len(source) > LARGE:
+        from envdoctor.lock.generated_toml import Unusual, loads
+
+        try:
+            return loads(source)
+        except Unusual:
+            pass
     if sys.version_info >= (3, 11):
         import tomllib
     else:
