@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench oracle docs fuzz fuzz-images format clean
+.PHONY: help setup run check test test-real bench bench-locks oracle docs fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-real: $(READY) ## healthy sets of real distributions; SET=web,geo and PY=3.
 
 bench: $(READY) ## CPU, wall, memory and system calls beside pip check and uv pip check; ROUNDS=5
 	$(BIN)/python -m benchmarks.bench $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
+
+bench-locks: $(READY) ## envdoctor lock beside conda-lock on real metadata of conda-forge, five platforms; ROUNDS=5
+	$(BIN)/python -m benchmarks.locks $(if $(ROUNDS),--rounds $(ROUNDS)) $(ARGS)
 
 oracle: $(READY) ## imports everything of ENV for real, beside check's verdict; or SET=geo PYTHON=python3.13, or PLANT=1
 	$(BIN)/python -m benchmarks.oracle $(ENV) $(if $(SET),--build $(SET) --python $(shell command -v $(PYTHON))) $(if $(PLANT),--plant) $(ARGS)

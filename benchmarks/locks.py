@@ -71,8 +71,9 @@ def run(words: Sequence[str], folder: Path) -> Run:
 
 def packages(file: Path) -> list[dict[str, Any]]:
     """The entries of a lock."""
-    import yaml
+    import importlib
 
+    yaml = importlib.import_module("yaml")
     found: list[dict[str, Any]] = yaml.load(file.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))["package"]
     return found
 

@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "check": "check",
     "fix": "fix",
     "lock": "lock",
+    "install": "install",
     "snapshot": "snapshot",
     "diff": "diff",
     "fleet": "later",

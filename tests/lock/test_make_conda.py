@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import threading
 from base64 import b64encode
 from collections.abc import Iterator
@@ -659,3 +660,60 @@ def test_verify_of_another_platform(project: Project) -> None:
     said = project.lock("--verify", "--platform", MAC, three=False)
     assert said.code == 2
     assert f"the lock is not for {LINUX}" in said.err
+
+
+def test_install_into_a_new_prefix(project: Project) -> None:
+    project.manifest("python", "click")
+    project.lock("--platform", LINUX, three=False)
+    project.lock("--platform", LINUX, "--kind", "explicit", three=False)
+    for number, file in enumerate(("conda-lock.yml", f"conda-{LINUX}.lock")):
+        assert run(["install", file, "-p", f"env{number}"]) == 0
+        prefix = project.folder / f"env{number}"
+        done = subprocess.run([prefix / "bin" / "python", "-c", "import click"], capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert run(["check", str(prefix), "--lock", file, "--select", "LCK,CND", "--fail-on", "warning"]) == 0
+    project.capsys.readouterr()
+    assert run(["install", "conda-lock.yml", "-p", "env0"]) == 2
+    assert "env0 is there already" in project.capsys.readouterr().err
+
+
+def test_install_refuses_what_it_cannot_verify(project: Project) -> None:
+    project.manifest("python", "six")
+    project.lock("--platform", LINUX, three=False)
+    lines = project.text().splitlines(keepends=True)
+    at = next(number for number, line in enumerate(lines) if "/six-" in line)
+    kept = [line for line in lines[at : at + 4] if "md5" not in line and "sha256" not in line]
+    without = "".join([*lines[:at], *kept, *lines[at + 4 :]])
+    (project.folder / "bare.yml").write_text(without.replace("  hash:\n  category", "  hash: {}\n  category"))
+    (project.folder / "uv.lock").write_text('version = 1\nrequires-python = ">=3.11"\n')
+    for words, error in (
+        (["bare.yml"], "bare.yml: no lockfile that is known"),
+        (["uv.lock"], "uv.lock: locks of this kind are installed by their own tool\nhint: uv sync --frozen"),
+        (["nope.lock"], "nope.lock: no such file"),
+        (["conda-lock.yml", "--group", "docs"], "conda-lock.yml: no category docs"),
+    ):
+        project.capsys.readouterr()
+        assert run(["install", *words, "-p", "env"]) == 2
+        assert error in project.capsys.readouterr().err
+        assert not (project.folder / "env").exists()
+    os.replace(project.folder / "bare.yml", project.folder / "conda-lock.yml")
+    assert run(["install", "conda-lock.yml", "-p", "env"]) == 2
+    assert "six 1.17.0 has no hash in the lock" in project.capsys.readouterr().err
+    assert not (project.folder / "env").exists()
+
+
+def test_a_changed_archive_over_http_is_not_installed(project: Project, tmp_path: Path, channel: Path) -> None:
+    own = tmp_path / "own"
+    shutil.copytree(channel, own)
+    with served(own) as port:
+        project.manifest("python", "six", channel=f"http://127.0.0.1:{port}/")
+        project.lock("--platform", LINUX, three=False)
+        archive = next((own / "noarch").glob("six-1.17*"))
+        data = bytearray(archive.read_bytes())
+        data[-1] ^= 1
+        archive.unlink()
+        archive.write_bytes(data)
+        project.capsys.readouterr()
+        assert run(["install", "conda-lock.yml", "-p", "env"]) == 2
+        assert "the lock cannot be installed" in project.capsys.readouterr().err
+        assert not (project.folder / "env").exists()

@@ -26,6 +26,56 @@ from envdoctor.lock.model import Lock, Locked
 
 ALGORITHMS = ("sha256", "md5")
 """The strongest first."""
+MAX_LOCK = 64 << 20
+OTHERS = {
+    "uv": "uv sync --frozen",
+    "pylock": "uv pip sync {}",
+    "requirements": "pip install --require-hashes -r {}",
+    "poetry": "poetry sync",
+    "pdm": "pdm sync",
+    "pipfile": "pipenv sync",
+    "pixi": "pixi install --frozen",
+}
+"""What installs the locks that are not installed here."""
+
+
+def run(
+    path: str,
+    prefix: str,
+    *,
+    environ: Mapping[str, str],
+    categories: Collection[str] = (),
+    say: Callable[[str], None] = lambda _: None,
+    offline: bool = False,
+) -> int:
+    """``envdoctor install``: the lock in the file `path` into `prefix`; returns the number of packages. Raises MakeError."""
+    from envdoctor.collect import files
+    from envdoctor.lock import formats
+    from envdoctor.lock.make import here
+    from envdoctor.lock.model import LockError
+
+    try:
+        content = files.read(path, MAX_LOCK)
+    except files.Unreadable as error:
+        raise MakeError(f"{safe(path)}: {'no such file' if error.missing else error}") from None
+    name = os.path.basename(path)
+    kind = formats.format_of(name, content.data)
+    if kind is None:
+        raise MakeError(f"{safe(path)}: no lockfile that is known", "conda-lock.yml, or a file with @EXPLICIT in it")
+    if kind not in ("conda-lock", "explicit"):
+        raise MakeError(f"{safe(path)}: locks of this kind are installed by their own tool", OTHERS[kind].format(safe(path)))
+    try:
+        lock = formats.read(content.data, name, kind)
+    except LockError as error:
+        raise MakeError(f"{safe(path)}{f':{error.line}' if error.line else ''}: {error}") from None
+    platform = here.subdir() or ""
+    if platform not in lock.platforms:
+        raise MakeError(f"{safe(path)}: the lock is not for {platform}, which is this machine's: {', '.join(lock.platforms)}")
+    unknown = [one for one in categories if one not in lock.groups]
+    if unknown:
+        raise MakeError(f"{safe(path)}: no category {safe(unknown[0])}", f"categories: {', '.join(lock.groups)}")
+    chosen = categories or (("main", "dev") if kind == "conda-lock" else lock.groups)
+    return install(lock, prefix, platform, environ=environ, categories=chosen, say=say, offline=offline)
 
 
 def verify(options: Options, lock: Lock, path: str, text: str, platform: str) -> int:
@@ -38,7 +88,8 @@ def verify(options: Options, lock: Lock, path: str, text: str, platform: str) ->
     with tempfile.TemporaryDirectory(prefix="envdoctor-verify-") as folder:
         prefix = os.path.join(folder, "env")
         options.say("installing the lock into a scratch prefix")
-        count = install(lock, prefix, platform, environ=options.environ, say=options.say, offline=options.offline)
+        cache = None if options.offline else os.path.join(folder, "pkgs")
+        count = install(lock, prefix, platform, environ=options.environ, say=options.say, offline=options.offline, cache=cache)
         options.say("checking what was installed")
         copy = os.path.join(folder, os.path.basename(path))
         Path(copy).write_text(text, encoding="utf-8")
@@ -60,6 +111,7 @@ def install(
 
     Raises MakeError: an entry without a hash, a hash that is another one, what cannot be fetched; `prefix` is gone then.
     """
+    prefix = os.path.abspath(prefix)
     if os.path.lexists(prefix):
         raise MakeError(f"{safe(prefix)} is there already", "name a prefix that is not")
     wanted = [entry for entry in lock.packages if any(c in categories and p == platform for c, p in entry.places)]
