@@ -88,6 +88,27 @@ def observe(request: Request) -> Collected:
     return collect(scene, use_cache=request.use_cache)
 
 
+def machine_at_hand(environ: Mapping[str, str] | None = None) -> Machine:
+    """The machine alone, for ``check --machine`` elsewhere: without its shared libraries, of which there are thousands."""
+    import msgspec
+
+    from envdoctor.collect import gpu, machine
+    from envdoctor.collect.scene import Scene
+    from envdoctor.snapshot import Target
+
+    variables = dict(os.environ) if environ is None else environ
+    cwd = _cwd() or "/"
+    home = variables.get("HOME") or variables.get("USERPROFILE") or None
+    target = Target(prefix=text(cwd), kind="unknown", chosen_by="", system=machine.this_system())
+    scene = Scene(target=target, prefix=cwd, environ=variables, cwd=cwd, home=home)
+    found = gpu.add(scene, machine.collect(scene))
+    # the working directory is nobody's environment
+    limits = msgspec.structs.replace(
+        found.limits, disk_free=None, disks=tuple(disk for disk in found.limits.disks if disk.role != "environment")
+    )
+    return msgspec.structs.replace(found, limits=limits)
+
+
 def judge(
     snapshot: Snapshot,
     selection: Selection | None = None,

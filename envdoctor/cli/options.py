@@ -60,7 +60,12 @@ judged = several(
     click.option("--snapshot", metavar="FILE", help="Judge this snapshot (- for stdin), touch nothing else."),
 )
 
+share = click.option(
+    "--share", is_flag=True, default=None, help="Leave out user names, host names, tokens and home folders: safe to send."
+)
+
 screen = several(
+    share,
     click.option("--no-color/--color", default=None, help="No colour (also NO_COLOR; FORCE_COLOR for colour in a pipe)."),
     click.option("-q", "--quiet", is_flag=True, default=None, help="A line for each finding and the counts."),
     click.option("-v", "--verbose", is_flag=True, default=None, help="All evidence, all findings, timings."),

@@ -15,6 +15,7 @@ from envdoctor.select import Selection, UsageError, live
 if TYPE_CHECKING:
     from envdoctor.collect import Collected
     from envdoctor.report import FailOn, Report
+    from envdoctor.share import Cleaner
     from envdoctor.snapshot import Machine, Snapshot
 
 STARTED = time.perf_counter()
@@ -152,7 +153,17 @@ class Session:
                 changes["notes"] = (*report.notes, note)
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))
-        return msgspec.structs.replace(report, **changes)
+        found = msgspec.structs.replace(report, **changes)
+        return self.cleaner(collected.snapshot).struct(found) if self.options.get("share") else found
+
+    def cleaner(self, snapshot: Snapshot | None = None) -> Cleaner:
+        """What takes names of people and machines out, for ``--share``: of this user and machine, and of a snapshot's."""
+        import socket
+
+        from envdoctor.share import cleaner
+
+        variables = [dict(os.environ), *([snapshot.shell.variables] if snapshot is not None else [])]
+        return cleaner(variables, (os.path.expanduser("~"),), (socket.gethostname(),))
 
     def machine(self) -> Machine | None:
         """The machine that ``--machine`` names, None for the facts' own."""

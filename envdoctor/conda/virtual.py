@@ -2,7 +2,8 @@
 
 ``__unix``, ``__linux``, ``__osx``, ``__win`` follow from the target's system, ``__glibc``, ``__musl``, ``__archspec`` from the
 machine that is judged for: this one, or that of ``--machine``. Each is there, or absent, or not known: of a foreign target's
-machine nothing is known, and ``__cuda`` never, unless ``CONDA_OVERRIDE_CUDA`` tells. What conda is told by such variables is
+machine nothing is known. ``__cuda`` is the CUDA version that NVIDIA's driver offers; a machine without a driver has none, which
+keeps nobody from having packages for a GPU there. What conda is told by such variables is
 kept apart from what is so: a program runs on the machine, whatever conda was told when it was installed.
 """
 
@@ -57,7 +58,9 @@ class Virtuals:
     def fits(self, spec: MatchSpec) -> bool | None:
         """The machine has what `spec` asks for; None where that is not known."""
         virtual = self.real.get(spec.name)
-        return None if virtual is None else self._fits(spec, virtual)
+        if virtual is None or (spec.name == "__cuda" and not virtual.there):
+            return None  # what is made for a GPU is often installed where none is: a login node, an image
+        return self._fits(spec, virtual)
 
     def told_to_fit(self, spec: MatchSpec) -> bool | None:
         """The same by this shell's variables; None where none is set for it."""
@@ -134,9 +137,29 @@ def _real(snapshot: Snapshot, machine: Machine, *, foreign: bool) -> dict[str, V
             found = any(text.startswith(kind) for text in texts)
             known[f"__{kind}"] = Virtual(found, version, source)
     if not foreign:
+        cuda = _cuda(machine)
+        if cuda is not None:
+            known["__cuda"] = Virtual(bool(cuda), cuda or None, source)
         named = machine.cpu.microarchitecture or machine.cpu.level
         known["__archspec"] = Virtual(True, f"1={named}" if named else None, source)
     return known
+
+
+def _cuda(machine: Machine) -> str | None:
+    """The CUDA version that the machine's driver offers, "" where it has no driver, None where that is not known."""
+    from envdoctor.data.cuda import offered, version
+
+    nvidia = machine.nvidia
+    if nvidia is None:
+        # of machines in snapshots of earlier versions nothing is known
+        return "" if machine.system != "macos" and not any(gpu.vendor == "nvidia" for gpu in machine.gpus) else None
+    if nvidia.cuda is not None:
+        return nvidia.cuda
+    number = version(nvidia.driver)
+    if number is None:
+        return "" if nvidia.driver is None and machine.system == "linux" else None
+    known = offered(number, machine.system == "windows")
+    return ".".join(map(str, known[0])) if known is not None and known[1] else None
 
 
 def _told(variables: Mapping[str, str], system: str) -> dict[str, Virtual]:

@@ -271,9 +271,9 @@ MACHINES = sorted((Path(__file__).resolve().parents[2] / "fixtures/machines").gl
 @pytest.mark.parametrize("file", MACHINES, ids=lambda path: path.stem)
 def test_machine_snapshots_are_true_to_type(file: Path) -> None:
     """The fixtures load, and their psABI level and microarchitecture are those that their flags give."""
-    from envdoctor.snapshot import from_json
+    from envdoctor.cli.session import read_machine
 
-    found = from_json(file.read_bytes()).machine
+    found = read_machine(str(file))
     assert found.native_machine
     assert (found.emulation is None) == (found.machine == found.native_machine)
     if found.cpu.level:
