@@ -22,6 +22,12 @@ DRIFT = ("LCK004", "LCK005", "LCK006", "LCK007")
 OTHER = "osx-arm64"
 
 
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> CondaPrefix:
+    """A prefix that tests only look at."""
+    return conda_prefix(tmp_path_factory.mktemp("shared"))
+
+
 def entries(env: CondaPrefix, **changes: Any) -> list[Conda]:
     """What conda-lock would have locked: the records, with their builds, hashes and dependencies."""
     found = []
@@ -95,8 +101,7 @@ def test_a_package_is_missing(tmp_path: Path, writer: str) -> None:
     assert commands(one)[0].startswith(f"{tool} install -p {env.prefix} ") and commands(one)[0].endswith("conda-lock.yml")
 
 
-def test_another_version_and_another_build(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_another_version_and_another_build(tmp_path: Path, env: CondaPrefix) -> None:
     real = env.record("click")
     click = {"version": "8.0.0", "build": "pyh_0", "url": None, "sha256": None}
     pip = {"build": "pyh1234_7", "url": None, "sha256": None}
@@ -171,9 +176,8 @@ def test_categories(tmp_path: Path) -> None:
     assert [(f.code, f.subjects[0].name) for f in found(env, folder, "LCK004")] == [("LCK004", "dev-2")]
 
 
-def test_a_prefix_of_something_else(tmp_path: Path) -> None:
+def test_a_prefix_of_something_else(tmp_path: Path, env: CondaPrefix) -> None:
     """conda-lock.yml of a project says nothing about it, unless it is named."""
-    env = conda_prefix(tmp_path)
     packages = [Conda(f"part-{n}", "1.0", "h0_0", (), env.subdir) for n in range(30)]
     folder = project(tmp_path, env, name="another", packages=packages)
     assert found(env, folder, *DRIFT) == []
@@ -229,8 +233,7 @@ def test_pixi(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ platforms and machine
 
 
-def test_no_packages_for_this_platform(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_no_packages_for_this_platform(tmp_path: Path, env: CondaPrefix) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     lock = folder / "conda-lock.yml"
@@ -242,8 +245,7 @@ def test_no_packages_for_this_platform(tmp_path: Path) -> None:
     assert only(found(env, folder, locks=[lock]), "LCK003").severity == "error"
 
 
-def test_a_mac_that_is_named(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_a_mac_that_is_named(tmp_path: Path, env: CondaPrefix) -> None:
     folder = project(tmp_path, env)
     mac = Machine(system="macos", machine="arm64", native_machine="arm64", os_version="14.5", source="mac.json")
     snapshot = snapshot_of(env.prefix, cwd=folder)
@@ -255,8 +257,7 @@ def test_a_mac_that_is_named(tmp_path: Path) -> None:
     assert [(f.severity, "Rosetta" in f.message) for f in report.findings] == [("warning", True)]
 
 
-def test_a_platform_that_is_declared(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_a_platform_that_is_declared(tmp_path: Path, env: CondaPrefix) -> None:
     folder = project(tmp_path, env)
     manifest = (folder / "environment.yml").read_text()
     (folder / "environment.yml").write_text(f"{manifest}platforms:\n  - {env.subdir}\n  - osx-arm64\n  - win-64\n")
@@ -291,8 +292,7 @@ def test_virtual_packages(tmp_path: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------------- LCK012
 
 
-def test_contradictions(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_contradictions(tmp_path: Path, env: CondaPrefix) -> None:
     here = [
         Conda("asker", "1.0", "h0_0", (("gone", ">=1"), ("click", ">=99"), ("__unix", "")), env.subdir),
         Conda("certifi", "2000.1", manager="pip", platform=env.subdir),
@@ -321,9 +321,8 @@ def test_contradictions(tmp_path: Path) -> None:
     assert "click" in messages["conda-lock.yml has packages outside of what others need"].message
 
 
-def test_libraries_that_have_the_name_of_a_python_package(tmp_path: Path) -> None:
+def test_libraries_that_have_the_name_of_a_python_package(tmp_path: Path, env: CondaPrefix) -> None:
     """graphviz, the program, and graphviz, the Python package."""
-    env = conda_prefix(tmp_path)
     both = [
         Conda("graphviz", "9.0", "h0_0", (), env.subdir),
         Conda("graphviz", "0.20", manager="pip", platform=env.subdir),
@@ -331,8 +330,7 @@ def test_libraries_that_have_the_name_of_a_python_package(tmp_path: Path) -> Non
     assert found(env, project(tmp_path, env, more=both), "LCK012") == []
 
 
-def test_two_builds_of_one_package(tmp_path: Path) -> None:
-    env = conda_prefix(tmp_path)
+def test_two_builds_of_one_package(tmp_path: Path, env: CondaPrefix) -> None:
     folder = project(tmp_path, env, more=[Conda("click", "8.0.0", "pyh0_0", (), env.subdir)])
     assert "click (" in only(found(env, folder, "LCK012"), "LCK012").message
 
@@ -340,9 +338,8 @@ def test_two_builds_of_one_package(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- together
 
 
-def test_a_lock_beside_one_of_another_tool(tmp_path: Path) -> None:
+def test_a_lock_beside_one_of_another_tool(tmp_path: Path, env: CondaPrefix) -> None:
     """uv.lock for wheels, conda-lock.yml for the environment: compared where conda brings the Python package."""
-    env = conda_prefix(tmp_path)
     folder = project(tmp_path, env)
     (folder / "uv.lock").write_text(
         made.uv(made.Package("click", "7.0"), made.Package("certifi", env.record("certifi")["version"]))
