@@ -18,6 +18,8 @@ _MARKS = {"added": "+", "removed": "-", "up": "↑", "down": "↓", "other": "�
 
 def terminal(found: Difference, look: Look) -> str:
     """Both sides, every fact and package that differs, and the counts."""
+    if look.verbosity < 0:
+        return guard(summary(found)) + "\n"
     rows: list[str] = []
     for letter, side in (("A", found.a), ("B", found.b)):
         rows.append(f"{letter}  {safe(side.name)} · {safe(' · '.join(side.about))}")
@@ -29,16 +31,15 @@ def terminal(found: Difference, look: Look) -> str:
         rows.append(f"{fact.name:<{width}}  {safe(fact.before or 'not told')} → {safe(fact.after or 'not told')}")
     if counted:
         rows.append("")
-    if look.verbosity >= 0:
-        for line in lines(found.changes):
-            word = line.split(" ", 1)[0]
-            rows.append(_coloured(safe(line).replace(" -> ", " → "), _COLOURS.get(word, ""), look))
-        if found.changes.changes:
-            rows.append("")
+    for line in lines(found.changes):
+        word = line.split(" ", 1)[0]
+        rows.append(_coloured(safe(line).replace(" -> ", " → "), _COLOURS.get(word, ""), look))
+    if found.changes:
+        rows.append("")
     rows.append(summary(found))
-    if told and look.verbosity >= 0:
+    if told:
         rows.append("besides: " + "; ".join(f"{one.name} {safe(one.before or '')} → {safe(one.after or '')}" for one in told))
-    rows += [f"note: {safe(note)}" for note in found.notes] if look.verbosity >= 0 else []
+    rows += [f"note: {safe(note)}" for note in found.notes]
     text = guard("\n".join(rows)) + "\n"
     return to_ascii(text) if look.ascii else text
 

@@ -8,6 +8,7 @@ import hashlib
 import html
 import io
 import json
+import re
 import tarfile
 import threading
 import zipfile
@@ -102,11 +103,14 @@ def sdist(name: str, version: str, requires: Iterable[str] = ()) -> tuple[str, b
 class Index:
     """Files by project, and what was asked for. With a password, only who gives it is served."""
 
-    def __init__(self, *, password: str | None = None, html_only: bool = False, core_metadata: bool = True) -> None:
+    def __init__(
+        self, *, password: str | None = None, html_only: bool = False, core_metadata: bool = True, ranges: bool = True
+    ) -> None:
         self.files: dict[str, dict[str, bytes]] = {}
         self.password = password
         self.html_only = html_only
         self.core_metadata = core_metadata
+        self.ranges = ranges
         self.asked: list[str] = []
         self.port = 0
 
@@ -201,7 +205,14 @@ class Index:
                     self.send_header("Content-Length", "0")
                     self.end_headers()
                     return
-                self.send_response(200)
+                part = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", "")) if outer.ranges else None
+                self.send_response(206 if part else 200)
+                if part:
+                    whole = len(body)
+                    first = int(part[1]) if part[1] else max(0, whole - int(part[2]))
+                    last = min(whole - 1, int(part[2])) if part[1] and part[2] else whole - 1
+                    body = body[first : last + 1]
+                    self.send_header("Content-Range", f"bytes {first}-{last}/{whole}")
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

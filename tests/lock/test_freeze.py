@@ -17,7 +17,7 @@ from envdoctor.lock.make.freeze import identify
 from envdoctor.lock.make.index import File, Indexes, parse
 from envdoctor.snapshot import Distribution, WheelInfo
 from tests.builders import Env, venv
-from tests.lock.index import Index, small, wheel
+from tests.lock.index import Index, sdist, small, wheel
 from tests.lock.test_make_python import Said, installed, packages, uv
 
 pytest.importorskip("uv")
@@ -350,14 +350,37 @@ def test_wheels_whose_tags_do_not_agree_with_their_names() -> None:
     linux = file("thing-1.0-cp311-cp311-manylinux_2_17_x86_64.whl", "00", "a" * 64)
     mac = file("thing-1.0-cp311-cp311-macosx_11_0_arm64.whl", "01", "a" * 64)
     fit = ranks("cp311-cp311-manylinux_2_17_x86_64")
-    said = dist("thing", "1.0", "cp311-cp311-manylinux2014_x86_64")
-    assert identify(said, [linux, mac], fit, "a" * 64).file == linux
-    assert "found by its metadata" in (identify(said, [linux, mac], fit, "a" * 64).note or "")
-    assert identify(said, [linux, mac], fit, None).file is None
-    built = dist("thing", "1.0", "cp311-cp311-linux_x86_64")
-    assert identify(built, [linux, mac], fit, "a" * 64).file is None
-    source = file("thing-1.0.tar.gz", "02")
-    assert identify(built, [linux, mac, source], fit, "a" * 64).file == source
+    for tag in ("cp311-cp311-manylinux2014_x86_64", "cp311-cp311-linux_x86_64"):
+        answer = identify(dist("thing", "1.0", tag), [linux, mac], fit, "a" * 64)
+        assert (answer.file, answer.candidates) == (None, (linux,))
+        assert identify(dist("thing", "1.0", tag), [linux, mac], fit, "b" * 64).candidates == ()
+        source = file("thing-1.0.tar.gz", "02")
+        answer = identify(dist("thing", "1.0", tag), [linux, mac, source], fit, "a" * 64)
+        assert (answer.file, answer.candidates) == (source, (linux,))
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_renamed_wheel_is_known_by_its_record(tmp_path: Path, freeze: Freeze, ranges: bool) -> None:
+    env, built = venv(tmp_path / "env"), venv(tmp_path / "built")
+    name, data = wheel("renamed", "1", "py3-none-manylinux_2_17_x86_64", tags=["py3-none-linux_x86_64"], text="x" * 300_000)
+    with Index(ranges=ranges).add((name, data), sdist("renamed", "1")).served() as served:
+        install(env.prefix, served, "renamed")
+        install(built.prefix, served, "renamed")
+        (module,) = built.site.glob("renamed.py")
+        (record,) = built.site.glob("renamed-1.dist-info/RECORD")
+        module.write_text("VERSION = 'built here'")
+        import base64
+
+        digest = base64.urlsafe_b64encode(hashlib.sha256(module.read_bytes()).digest()).rstrip(b"=").decode()
+        lines = [
+            f"renamed.py,sha256={digest},1" if row.startswith("renamed.py") else row for row in record.read_text().splitlines()
+        ]
+        record.write_text("\n".join(lines))
+        said = freeze(env.prefix, url=served.url)
+        assert (said.code, said.err) == (0, "")
+        assert packages(Path("pylock.toml"))["renamed"]["wheels"][0]["hashes"]["sha256"] == served.sha256(name)
+        other = freeze(built.prefix, "-o", "pylock.built.toml", url=served.url)
+        assert "built here; its source archive renamed-1.tar.gz is locked" in other.err
 
 
 def test_pages_of_all_kinds() -> None:

@@ -37,6 +37,9 @@ Kind = Literal["conda-lock", "explicit", "pylock", "requirements"]
 
 MARK = "envdoctor lock --freeze"
 """Stands in the header of what is made here."""
+MAX_CANDIDATES = 4
+_BESIDE = (".pyc", "/INSTALLER", "/REQUESTED", "/direct_url.json", "/uv_cache.json")
+"""Ends of paths that installers write beside a wheel's files."""
 _MARKED = re.compile(rf"^#.*\b{re.escape(MARK)}\b", re.MULTILINE)
 _LOCAL = ("file", "")
 _ARCHIVES = (".whl", ".tar.gz", ".zip", ".tar.bz2", ".tgz")
@@ -58,6 +61,9 @@ class Found(NamedTuple):
     file: File | None
     problem: str | None = None
     note: str | None = None
+    candidates: tuple[File, ...] = ()
+    """Wheels that it may have been installed from although their names have other tags: their RECORD tells. The best first."""
+    by_record: bool = False
 
 
 def run(options: Options) -> int:
@@ -250,7 +256,8 @@ def _python_part(options: Options, view: View, distributions: Sequence[Distribut
     open_ = []
     for number in asked:
         one = distributions[number]
-        known = kept.get(_key(one, metadata[number]), [index.url for index in indexes.indexes])
+        urls = [index.url for index in indexes.indexes]
+        known = kept.get(_key(one, metadata[number]), urls) or kept.get(_exact_key(view, one, metadata[number]), urls)
         if known is not None and number not in frozen:
             frozen[number] = Frozen(_entry(one, known))
         else:
@@ -270,7 +277,7 @@ def _python_part(options: Options, view: View, distributions: Sequence[Distribut
             if same is not None:
                 frozen[number] = Frozen(_entry(one, same))
             continue
-        answer = identify(one, found, ranks, metadata[number])
+        answer = _by_record(view, one, identify(one, found, ranks, metadata[number]), indexes)
         if answer.file is None:
             unreached = "; ".join(f"{url}: {why}" for url, why in indexes.troubles.items()) if not found else ""
             frozen[number] = Frozen(None, f"{_label(one)}: {unreached or answer.problem}")
@@ -285,7 +292,9 @@ def _python_part(options: Options, view: View, distributions: Sequence[Distribut
                 )
                 continue
         frozen[number] = Frozen(_entry(one, file), None, f"{_label(one)}: {answer.note}" if answer.note else None)
-        if answer.note is None:
+        if answer.by_record:
+            kept.put(_exact_key(view, one, metadata[number]), file)
+        elif answer.note is None:
             kept.put(_key(one, metadata[number]), file)
     kept.save()
     troubles = {url: why for url, why in indexes.troubles.items() if any(frozen[number].entry is None for number in open_)}
@@ -365,9 +374,9 @@ def _digest(path: str, one: Distribution) -> str | None:
 def identify(one: Distribution, found: Iterable[File], ranks: Mapping[Tag, int], metadata: str | None) -> Found:
     """The file of an index that a distribution was installed from. `metadata` is the sha256 of the installed METADATA. Pure.
 
-    The wheel of that name, version, build and tags; with several of them, those that the metadata's hash singles out. A wheel
-    whose WHEEL says other tags than its name (a fault of some builders) is taken where only one fits this machine and has this
-    very metadata. What was built from a source archive is locked as that.
+    The wheel of that name, version, build and tags; with several of them, those that the metadata's hash singles out. Wheels
+    whose WHEEL says other tags than their name (files that were renamed after they were built) come back as candidates. What was
+    built from a source archive is locked as that.
     """
     from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
     from packaging.version import InvalidVersion, Version
@@ -399,8 +408,10 @@ def identify(one: Distribution, found: Iterable[File], ranks: Mapping[Tag, int],
     if not others:
         return Found(None, "no index has a package of that name")
     if not wheels and not sdists:
-        return Found(None, f"no index has version {version}")
+        more = " (--index-url names the index that it came from)" if version.local else ""
+        return Found(None, f"no index has version {version}{more}")
     said = frozenset(one.wheel.tags) if one.wheel is not None else frozenset()
+    candidates: tuple[File, ...] = ()
     if said:
         exact = [file for file, tags, build, _ in wheels if tags == said and build]
         if exact:
@@ -408,20 +419,43 @@ def identify(one: Distribution, found: Iterable[File], ranks: Mapping[Tag, int],
             if not same:
                 return Found(None, f"the index has another {exact[0].name}: its metadata is not that of what is installed")
             return _single(same, metadata)
-        built_here = any("-linux_" in tag for tag in said)
         close = sorted(((rank, file) for file, _, _, rank in wheels if rank >= 0), key=lambda item: (item[0], item[1].name))
-        if close and not built_here and metadata is not None and close[0][1].metadata == metadata:
-            best = [file for rank, file in close if rank == close[0][0]]
-            answer = _single(best, metadata)
-            if answer.file is not None:
-                return answer._replace(note=f"its WHEEL names other tags than {answer.file.name}; found by its metadata")
+        candidates = tuple(file for _, file in close if metadata is None or file.metadata in (None, metadata))
     if sdists:
         answer = _single(sdists, None)
         if answer.file is not None:
-            return answer._replace(note=f"built here; its source archive {answer.file.name} is locked")
-        return answer
+            return answer._replace(note=f"built here; its source archive {answer.file.name} is locked", candidates=candidates)
+        return answer._replace(candidates=candidates)
     spelled = ", ".join(sorted(said)) or "no wheel"
-    return Found(None, f"no index has a wheel of version {version} for {spelled[:120]}, and no source archive")
+    problem = f"no index has a wheel of version {version} for {spelled[:120]}, and no source archive"
+    return Found(None, problem, candidates=candidates)
+
+
+def _by_record(view: View, one: Distribution, answer: Found, indexes: Indexes) -> Found:
+    """Looks for the candidate whose files are those that are installed; `answer` where there is none."""
+    if not answer.candidates:
+        return answer
+    installed = _rows(view, one)
+    for file in answer.candidates[:MAX_CANDIDATES]:
+        try:
+            rows = indexes.record(file)
+        except Trouble:
+            continue
+        own = {path: digest for path, digest in rows.items() if ".data/" not in path}
+        if own and all(installed.get(path) == digest for path, digest in own.items()):
+            return Found(file, by_record=True)
+    return answer
+
+
+def _rows(view: View, one: Distribution) -> dict[str, str]:
+    """RECORD of what is installed: path to hash."""
+    import csv
+
+    try:
+        content = files.read(f"{view.snapshot.sites[one.site].path}/{one.path}/RECORD", 1 << 26)
+        return {row[0]: row[1] for row in csv.reader(content.data.decode("utf-8", "replace").splitlines()) if len(row) == 3}
+    except (files.Unreadable, csv.Error):
+        return {}
 
 
 def _single(candidates: Sequence[File], metadata: str | None) -> Found:
@@ -564,6 +598,12 @@ def _key(one: Distribution, metadata: str | None) -> str:
     tags = ",".join(sorted(one.wheel.tags)) if one.wheel is not None else ""
     build = one.wheel.build or "" if one.wheel is not None else ""
     return "\n".join((one.name, one.version or "", build, tags, metadata or ""))
+
+
+def _exact_key(view: View, one: Distribution, metadata: str | None) -> str:
+    """The same with all files of the distribution: what is built here has other ones than a wheel of its tags and metadata."""
+    rows = sorted(f"{path},{digest}" for path, digest in _rows(view, one).items() if digest and not path.endswith(_BESIDE))
+    return f"{_key(one, metadata)}\n{hashlib.sha256(chr(10).join(rows).encode()).hexdigest()}"
 
 
 # ------------------------------------------------------------------------------------------------------------------- the text

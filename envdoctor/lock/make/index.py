@@ -6,13 +6,16 @@ A file's name stands for one content for ever, so a file that was found once is 
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import html.parser
+import io
 import json
 import os
 import re
 import ssl
 import threading
+import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +33,8 @@ MAX_PAGE = 96 << 20
 """Bytes of one project's page, unpacked."""
 MAX_FILE = 8 << 30
 """Bytes of a file that is fetched for its hash."""
+MAX_WHOLE = 64 << 20
+"""Bytes of a wheel that is fetched whole for its RECORD, where its server gives no parts."""
 TIMEOUT = 60
 """Seconds that a server may be silent."""
 TRIES = 3
@@ -128,6 +133,22 @@ class Indexes:
             except LookupError:
                 self._troubles.setdefault(public(url), "there is no such page")
         return found
+
+    def record(self, file: File) -> dict[str, str]:
+        """RECORD of a wheel, path to hash, of which only the end is fetched where the server can do that. Raises Trouble."""
+        if self.offline:
+            raise Trouble("--offline: the file is not fetched")
+        try:
+            with zipfile.ZipFile(_Remote(self._fetch, file.url)) as archive:
+                name = next(one for one in archive.namelist() if re.fullmatch(r"[^/]+\.dist-info/RECORD", one))
+                if archive.getinfo(name).file_size > MAX_PAGE:
+                    raise Trouble("its RECORD is too large")
+                rows = csv.reader(archive.read(name).decode("utf-8", "replace").splitlines())
+                return {row[0]: row[1] for row in rows if len(row) == 3 and row[1]}
+        except (zipfile.BadZipFile, StopIteration, zlib.error, NotImplementedError, RuntimeError, csv.Error, EOFError) as error:
+            raise Trouble(f"no wheel: {error}") from None
+        except LookupError:
+            raise Trouble("the file is gone") from None
 
     def digest(self, file: File) -> str:
         """sha256 of a file's content, which is fetched for that. Raises Trouble."""
@@ -336,6 +357,70 @@ class _Fetcher:
         except (HTTPException, OSError) as error:
             raise Trouble(f"its answer broke off: {error}") from None
         return value.hexdigest()
+
+
+class _Remote(io.RawIOBase):
+    """A file of the web that is read in pieces, from a server that knows ranges; at most MAX_WHOLE bytes of one that does not.
+
+    Raises Trouble, and LookupError where there is no such file.
+    """
+
+    PIECE = 1 << 17
+
+    def __init__(self, fetcher: _Fetcher, url: str) -> None:
+        super().__init__()
+        self._fetcher, self._url = fetcher, url
+        self._place = 0
+        self._held: list[tuple[int, bytes]] = []
+        self._size = self._first()
+
+    def _first(self) -> int:
+        """Fetches the end; the size of the file."""
+        with self._fetcher._open(self._url, Range=f"bytes=-{self.PIECE}") as answer:
+            found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+            data = answer.read(MAX_WHOLE + 1) if found is None or answer.status != 206 else answer.read(self.PIECE)
+            if found is None or answer.status != 206:
+                if len(data) > MAX_WHOLE:
+                    raise Trouble("its server gives no parts of files, and it is large")
+                self._held.append((0, data))
+                return len(data)
+        self._held.append((int(found[1]), data))
+        return int(found[2])
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._place
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
+        self._place = max(0, base + offset)
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        end = self._size if size < 0 else min(self._size, self._place + size)
+        if end <= self._place:
+            return b""
+        for start, data in self._held:
+            if start <= self._place and end <= start + len(data):
+                break
+        else:
+            start = self._place
+            last = min(self._size, max(end, start + self.PIECE)) - 1
+            if last - start > MAX_PAGE:
+                raise Trouble("too much of it is needed")
+            with self._fetcher._open(self._url, Range=f"bytes={start}-{last}") as answer:
+                data = answer.read(last - start + 1)
+            if answer.status != 206 or len(data) < end - start:
+                raise Trouble("its answer broke off")
+            self._held.append((start, data))
+        found = data[self._place - start : end - start]
+        self._place = end
+        return found
 
 
 def _unpacked(answer: Any, headers: Message) -> bytes:
