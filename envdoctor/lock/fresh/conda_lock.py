@@ -116,16 +116,19 @@ def compare(
         return _each(lock, data, hashes, virtual)
     found: dict[str, Mapping[str, str] | None] = {}
     open_ = []
+    certain = True
     for platform, digest in hashes.items():
-        wholes = [conda_hash.Hashes(whole, platform) for whole in _wholes(lock, asked, platform)]
+        wholes = [(conda_hash.Hashes(whole, platform), sure) for whole, sure in _wholes(lock, asked, platform)]
         for table in (*virtual, *_other_virtual(platform)):
-            if any(whole.have(digest, table) for whole in wholes):
+            met = [sure for whole, sure in wholes if whole.have(digest, table)]
+            if met:
                 found[platform] = table.get(platform) if table is not None else None
+                certain = certain and any(met)
                 break
         else:
             open_.append(platform)
     if not open_:
-        return Answer("yes", (), "hash", found)
+        return Answer("yes", (), "hash", found) if certain else Answer("unknown", (), "", found)
     reasons = differences(lock, asked, open_)
     if reasons:
         return Answer("no", reasons, "hash", found)
@@ -161,9 +164,10 @@ def _other_virtual(platform: str) -> Iterator[conda_hash.Tables]:
         yield {platform: row}
 
 
-def _wholes(lock: Lock, asked: Specification, platform: str) -> Iterator[Specification]:
-    """The requirements, and those without the categories that a command line can leave out; with the lock's channels where
-    the files name none, or name them by variables of the shell."""
+def _wholes(lock: Lock, asked: Specification, platform: str) -> Iterator[tuple[Specification, bool]]:
+    """The requirements, and those without the categories that a command line leaves out; with the lock's channels where the
+    files name none, or name them by variables of the shell. And whether a hash that is met tells that the lock is fresh:
+    categories are left out when nothing is said, ``dev`` only on demand, so that it may be new just as well."""
     places = [asked.channels]
     if not asked.channels or not all(one.sure for one in asked.channels):
         recorded = tuple(_recorded_channels(lock))
@@ -171,14 +175,14 @@ def _wholes(lock: Lock, asked: Specification, platform: str) -> Iterator[Specifi
             places.append(recorded)
     rows = asked.dependencies[platform]
     categories = {one.category for one in rows}
-    kept = [rows]
     own = set(lock.groups)
+    kept = [(rows, True)]
     for chosen in ({"main", "dev", *own}, {"main", "dev"}, {"main", *own} - {"dev"}, {"main"}):
         fewer = tuple(one for one in rows if one.category in chosen)
-        if categories - chosen and fewer not in kept:
-            kept.append(fewer)
-    for channels, dependencies in itertools.product(places, kept):
-        yield asked._replace(channels=channels, dependencies={platform: dependencies})
+        if categories - chosen and all(fewer != one for one, _ in kept):
+            kept.append((fewer, "dev" in chosen or "dev" not in categories))
+    for channels, (dependencies, sure) in itertools.product(places, kept):
+        yield asked._replace(channels=channels, dependencies={platform: dependencies}), sure
 
 
 def _recorded_channels(lock: Lock) -> Iterator[Channel]:

@@ -47,7 +47,7 @@ def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
     if answer is None or answer.fresh == "unknown":
         return lock
     if answer.fresh == "no":
-        visible = tuple(one for one in answer.reasons if "is not locked" in one or "asks for" in one)
+        visible = tuple(one for one in answer.reasons if one.endswith("is not locked") or ": asks for " in one)
         if not visible or not _USUAL.match(lock.path.rpartition("/")[2]):
             return lock
         return msgspec.structs.replace(lock, fresh="no", stale_because=visible, freshness_by="hash")
