@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
+BUT_NOT = " but not "
+"""In a text for :func:`same`: what comes after it must not hold. PEP 508 has no negation."""
 MAX_TRIED = 20_000
 """Environments that are tried; markers that would need more are compared as text."""
 _LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"")
@@ -51,7 +53,7 @@ def _same(one: str, other: str, requires_python: str) -> bool:
     from packaging.markers import InvalidMarker, Marker
 
     try:
-        markers = [Marker(text) if text.strip() else None for text in (one, other)]
+        markers = [[Marker(part) if part.strip() else None for part in text.split(BUT_NOT)] for text in (one, other)]
     except (InvalidMarker, RecursionError):
         return _plain(one) == _plain(other)
     environments = _environments(f"{one} {other}", requires_python)
@@ -59,8 +61,8 @@ def _same(one: str, other: str, requires_python: str) -> bool:
         return _plain(one) == _plain(other)
     try:
         for environment in environments:
-            first, second = (marker is None or marker.evaluate(environment) for marker in markers)
-            if first != second:
+            first, second = ([part is None or part.evaluate(environment) for part in parts] for parts in markers)
+            if (first[0] and not any(first[1:])) != (second[0] and not any(second[1:])):
                 return False
     except (ValueError, KeyError, RecursionError):
         return _plain(one) == _plain(other)

@@ -18,7 +18,7 @@ import msgspec
 
 from envdoctor.lock.document import decode, name_of, public, toml
 from envdoctor.lock.manifests.pyproject import groups_of, uv_default_groups
-from envdoctor.lock.markers import same, same_pythons, same_versions
+from envdoctor.lock.markers import BUT_NOT, same, same_pythons, same_versions
 from envdoctor.lock.model import Lock, LockError, Wish
 
 MAX_REASONS = 20
@@ -220,7 +220,10 @@ class _Comparison:
         places: list[tuple[str | None, str | None]] = [(_direct(wish.source), None)] if wish.source else own.of(wish.name, extra)
         found = []
         for source, condition in places:
-            both = f"({marker}) and ({condition})" if marker and condition else marker or condition
+            if condition is not None and condition.startswith(BUT_NOT):
+                both: str | None = f"{marker or ''}{condition}"
+            else:
+                both = f"({marker}) and ({condition})" if marker and condition else marker or condition
             found.append(_Asked(wish.name, wish.extras, wish.spec, both, source))
         return found
 
@@ -361,7 +364,7 @@ class _Sources:
             markers.append(marker)
         if found and all(markers):
             # where no place is named, the indexes are asked
-            found.append((None, f"not ({_any([m for m in markers if m])})"))
+            found.append((None, f"{BUT_NOT}{_any([marker for marker in markers if marker])}"))
         return found or [(None, None)]
 
     def spelled(self, name: str, one: dict[str, Any], folder: str) -> str | None:
