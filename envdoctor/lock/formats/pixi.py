@@ -44,7 +44,7 @@ def read(data: bytes, path: str) -> Lock:
     lines: list[int] | list[None] = starts.get("packages", [])
     if len(lines) != len(packages):
         lines = [None] * len(packages)
-    return _Reader(path, version, top, packages, lines).lock()
+    return _Reader(path, version, source, top, packages, lines).lock()
 
 
 def _mapping(value: Any, where: str) -> dict[str, Any]:
@@ -60,8 +60,11 @@ def _list(value: Any, where: str) -> list[Any]:
 
 
 class _Reader:
-    def __init__(self, path: str, version: str, top: dict[str, Any], packages: list[Any], lines: list[int] | list[None]) -> None:
-        self.path, self.version, self.top, self.packages, self.lines = path, version, top, packages, lines
+    def __init__(
+        self, path: str, version: str, source: str, top: dict[str, Any], packages: list[Any], lines: list[int] | list[None]
+    ) -> None:
+        self.path, self.version, self.source, self.top = path, version, source, top
+        self.packages, self.lines = packages, lines
         self.places: list[dict[tuple[str, str], None]] = [{} for _ in packages]
         self.active: list[dict[str, None]] = [{} for _ in packages]
         self.by_address: dict[tuple[str, str], list[int]] = {}
@@ -197,7 +200,11 @@ class _Reader:
             own = [one for one in fitting if self.packages[one].get("subdir", place[1]) in (place[1], "noarch", "")]
             candidates = own or fitting
         if not candidates:
-            raise LockError(f"{selector[key][:200]} stands for no package", where=where)
+            found = self.source.find(selector[key])
+            line = self.source.count("\n", 0, found) + 1 if found >= 0 else None
+            raise LockError(
+                f"{document.public(selector[key])[:200]} stands for no package: cut off, or merged by hand", line, where
+            )
         self.places[candidates[0]][place] = None
         for extra in _list(selector.get("extras"), where):
             self.active[candidates[0]][document.name_of(str(extra))] = None
