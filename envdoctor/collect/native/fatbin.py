@@ -99,6 +99,8 @@ def _elf(window: Window) -> Iterator[tuple[str, int, int]]:
     if not table or width != 64 or not 0 < count <= _MAX_SECTIONS or names >= count:
         return
     headers = list(struct.iter_unpack("<IIQQQQIIQQ", window.at(table, 64 * count)[: 64 * count]))
+    if len(headers) != count:
+        return
     strings = window.at(headers[names][4], min(headers[names][5], _MAX_NAMES))
     for header in headers:
         end = strings.find(b"\0", header[0], header[0] + 16)

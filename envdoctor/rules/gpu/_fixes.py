@@ -22,6 +22,16 @@ def known(view: View) -> None:
         raise Skip(FOREIGN)
 
 
+def out_of_reach(view: View) -> str | None:
+    """Why no program would come as far as the driver or a kernel: nothing is judged then that GPU006 has said already."""
+    found = view.accelerators
+    if found.nvidia is None:
+        return None
+    if found.blocked is not None:
+        return f"no program here can use the GPU: {found.blocked}"
+    return "CUDA_VISIBLE_DEVICES hides every GPU" if found.hidden is not None else None
+
+
 def torch_from(view: View, family: Version | None, *, keep: bool) -> tuple[Command, ...]:
     """Commands that install torch and its companions from PyTorch's own index, for a CUDA family; `keep` keeps versions."""
     there = [dist for name in _TORCH if (dist := view.effective.get(name)) is not None]

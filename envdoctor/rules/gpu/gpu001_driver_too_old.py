@@ -36,7 +36,7 @@ from envdoctor.accelerators import Accelerators, Driver, Need, dotted
 from envdoctor.data import cuda as tables
 from envdoctor.finding import Finding, Fix, Subject
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, machine_subject, torch_from
+from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, machine_subject, out_of_reach, torch_from
 from envdoctor.view import View
 
 RULE = Rule(
@@ -62,10 +62,10 @@ def check(view: View) -> Iterator[Finding]:
     known(view)
     if found.nvidia is None or (not found.gpus and found.nvidia.devices == 0):
         raise Skip(NO_GPU)
+    if (reason := out_of_reach(view)) is not None:
+        raise Skip(reason)
     driver = found.driver
     if driver is None or driver.cuda is None:
-        if found.blocked is not None:
-            return  # GPU006 tells
         raise Skip("the CUDA version that the driver offers is not known")
     if driver.library is not None and found.gpus and all(tables.is_consumer(gpu.name) for gpu in found.gpus):
         yield _not_for_this_gpu(view, found, driver)

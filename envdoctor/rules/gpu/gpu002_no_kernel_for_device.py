@@ -37,7 +37,7 @@ from envdoctor.accelerators import Accelerators, architecture, capability, dotte
 from envdoctor.data import cuda as tables
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, torch_from
+from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, out_of_reach, torch_from
 from envdoctor.snapshot import DeviceCode, Gpu
 from envdoctor.view import View
 
@@ -82,6 +82,8 @@ def check(view: View) -> Iterator[Finding]:
     if not found.device_code:
         return
     known(view)
+    if (reason := out_of_reach(view)) is not None:
+        raise Skip(reason)
     gpus = [gpu for gpu in found.cuda_gpus if capability(gpu) is not None]
     if not gpus:
         raise Skip(NO_GPU if not found.gpus else "the compute capability of the GPU is not known")
