@@ -14,6 +14,7 @@ from envdoctor.lock import conda_hash, conda_spec, conda_virtual, document
 from envdoctor.lock.make import channels, entries, pip_section, solver, uv, virtual
 from envdoctor.lock.make.finish import finish, old_lock, old_text, shown
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
+from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Lock, Locked
 
 USUAL = "conda-lock.yml"
@@ -459,7 +460,7 @@ def _kept(entry: Locked, platform: str, plan: Plan) -> Locked:
     return msgspec.structs.replace(entry, places=places, artifacts=(msgspec.structs.replace(artifact, url=url),))
 
 
-def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple[pip_section.Resolved, ...]]:
+def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple[Resolved, ...]]:
     """The pip sections, platforms side by side. Raises MakeError."""
     wanted = [platform for platform in plan.platforms if plan.parts[platform].pip]
     if not wanted:
@@ -469,7 +470,7 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
     program = uv.find(options.environ)
     options.say(f"resolving the pip section for {', '.join(wanted)}")
 
-    def one(platform: str) -> tuple[pip_section.Resolved, ...]:
+    def one(platform: str) -> tuple[Resolved, ...]:
         return pip_section.resolve(
             _pip_request(options, plan, platform, answer.records[platform]),
             program,
@@ -481,7 +482,7 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
     with ThreadPoolExecutor(min(MAX_THREADS, len(wanted))) as threads:
         running = {platform: threads.submit(one, platform) for platform in wanted}
     problems: dict[tuple[str, ...], list[str]] = {}
-    found: dict[str, tuple[pip_section.Resolved, ...]] = {}
+    found: dict[str, tuple[Resolved, ...]] = {}
     for platform, future in running.items():
         try:
             found[platform] = future.result()
@@ -503,7 +504,7 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
     return found
 
 
-def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[solver.Record]) -> pip_section.Request:
+def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[Record]) -> pip_section.Request:
     part = plan.parts[platform]
     python = next((record for record in records if record.name == "python"), None)
     if python is None:
@@ -522,7 +523,7 @@ def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[
         python=python.version,
         threaded="cp" in python.build and python.build.endswith("t"),
         requirements=tuple(one.text for one in part.pip),
-        held=pip_section.held(records),
+        held=held(records),
         preferred={name: version for name, version in before.items() if version and name not in updated},
         glibc=table.get("__glibc"),
         macos=table.get("__osx") if own else None,

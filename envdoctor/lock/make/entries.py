@@ -6,8 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from envdoctor.lock.document import name_of
-from envdoctor.lock.make.pip_section import Resolved, held
-from envdoctor.lock.make.solver import Record
+from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Artifact, Locked, Need
 
 MAIN = "main"

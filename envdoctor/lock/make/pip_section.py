@@ -15,10 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from envdoctor.data.conda_names import CONDA_NAMES
 from envdoctor.lock import document
 from envdoctor.lock.make import uv
-from envdoctor.lock.make.solver import Record
+from envdoctor.lock.make.records import Resolved
 from envdoctor.lock.model import Artifact
 
 if TYPE_CHECKING:
@@ -33,16 +32,6 @@ _VIA = re.compile(
     r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;]+)|@\s*(?P<url>\S+)).*?"
     r"(?:# via (?P<via>.*))?$"
 )
-
-
-class Resolved(NamedTuple):
-    """One distribution of the pip section."""
-
-    name: str
-    version: str
-    needs: tuple[str, ...]
-    """Names of what it needs: of this section, or held by conda."""
-    artifact: Artifact
 
 
 class Request(NamedTuple):
@@ -110,37 +99,6 @@ def resolve(
         needs = tuple(sorted(name for name, (_, askers) in found.items() if package.name in askers))
         made.append(Resolved(package.name, package.version or _version_of(artifact), needs, _absolute(artifact, folder)))
     return tuple(sorted(made))
-
-
-def held(records: Iterable[Record]) -> dict[str, str]:
-    """The distributions that conda's Python packages are, with versions that PEP 440 knows.
-
-    A name that conda-forge gives to another package than the index does goes by the table of names, as with conda-lock.
-    """
-    from packaging.version import InvalidVersion, Version
-
-    others: dict[str, list[str]] = {}
-    for distribution, conda in CONDA_NAMES.items():
-        others.setdefault(conda, []).append(distribution)
-    named: dict[str, str] = {}
-    mapped: dict[str, str] = {}
-    for record in records:
-        if record.name.startswith("__") or not is_python(record):
-            continue
-        try:
-            version = str(Version(record.version))
-        except InvalidVersion:
-            continue
-        for distribution in others.get(record.name, ()):
-            mapped[distribution] = version
-        if record.name not in others:
-            named[document.name_of(record.name)] = version
-    return {**named, **mapped}
-
-
-def is_python(record: Record) -> bool:
-    """It brings Python modules: it needs Python."""
-    return record.noarch == "python" or any(spec.split(" ")[0] in ("python", "python_abi") for spec in record.depends)
 
 
 def uv_platform(request: Request) -> str:

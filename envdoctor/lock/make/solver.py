@@ -6,11 +6,12 @@ What goes in and comes out are plain values: nothing outside this module knows r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from envdoctor.lock.document import public
 from envdoctor.lock.make.options import MakeError
+from envdoctor.lock.make.records import Record
 
 MISSING = "py-rattler is not installed"
 MISSING_HINT = "pip install 'envdoctor[lock]' brings py-rattler and uv"
@@ -19,23 +20,6 @@ _CANDIDATES = re.compile(
     re.MULTILINE,
 )
 _ANY = re.compile(r"(?<=\S) \*(?=$|[ ,.])", re.MULTILINE)
-
-
-class Record(NamedTuple):
-    """One package of a solution, as the channel's repodata has it."""
-
-    name: str
-    version: str
-    build: str
-    subdir: str
-    url: str
-    """As the channel gives it: it may hold credentials."""
-    channel: str
-    md5: str | None
-    sha256: str | None
-    depends: tuple[str, ...]
-    noarch: str | None = None
-    size: int | None = None
 
 
 class Task(NamedTuple):
@@ -277,8 +261,3 @@ def _record(found: Any) -> Record:
         noarch=kind,
         size=found.size,
     )
-
-
-def names_of(records: Iterable[Record]) -> dict[str, Record]:
-    """Records by lower-case name."""
-    return {record.name.lower(): record for record in records}

@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from envdoctor.formats.text import safe
 from envdoctor.lock.conda_virtual import DEFAULTS
 from envdoctor.lock.make.options import MakeError
 
@@ -74,15 +73,15 @@ def parsed(document: object, path: str) -> dict[str, dict[str, str]]:
     """conda-lock's ``virtual-packages.yml``: ``subdirs: {linux-64: {packages: {__glibc: "2.28"}}}``. Raises MakeError."""
     subdirs = document.get("subdirs") if isinstance(document, dict) else None
     if not isinstance(subdirs, dict):
-        raise MakeError(f"{safe(path)}: no virtual packages: expected subdirs: with packages: below each platform")
+        raise MakeError(f"{path}: no virtual packages: expected subdirs: with packages: below each platform")
     found: dict[str, dict[str, str]] = {}
     for platform, body in subdirs.items():
         packages = body.get("packages") if isinstance(body, dict) else None
         if not isinstance(packages, dict):
-            raise MakeError(f"{safe(path)}: subdirs.{safe(str(platform))}: expected packages:")
+            raise MakeError(f"{path}: subdirs.{platform}: expected packages:")
         for name, version in packages.items():
             if not isinstance(version, str) or not str(name).startswith("__"):
-                raise MakeError(f"{safe(path)}: subdirs.{safe(str(platform))}.packages.{safe(str(name))}: no virtual package")
+                raise MakeError(f"{path}: subdirs.{platform}.packages.{name}: no virtual package")
         found[str(platform)] = {str(name): version for name, version in packages.items()}
     return found
 
@@ -114,13 +113,13 @@ def _apply(table: Table, word: str) -> None:
     match = _OPTION.match(word)
     if match is None:
         raise MakeError(
-            f"--virtual-package {safe(word)}: no virtual package",
+            f"--virtual-package {word}: no virtual package",
             "--virtual-package __cuda=12.4, linux-64:__glibc=2.35, __cuda= for a machine without",
         )
     name, value = match["name"], match["value"]
     named = match["platform"]
     if named is not None and named not in table:
-        raise MakeError(f"--virtual-package {safe(word)}: {named} is not locked for", f"platforms: {', '.join(sorted(table))}")
+        raise MakeError(f"--virtual-package {word}: {named} is not locked for", f"platforms: {', '.join(sorted(table))}")
     system = _SYSTEMS.get(name)
     for platform in [named] if named is not None else sorted(table):
         if named is None and system is not None and not platform.startswith(f"{system}-"):
@@ -132,7 +131,7 @@ def _apply(table: Table, word: str) -> None:
             continue
         version, _, build = (value or "=0")[1:].partition("=")
         if not _VERSION.match(version) or (build and not _VERSION.match(build)):
-            raise MakeError(f"--virtual-package {safe(word)}: {safe(version or build)!r} is no version")
+            raise MakeError(f"--virtual-package {word}: {version or build!r} is no version")
         table[platform][name] = f"{version} {build}" if build else version
 
 
