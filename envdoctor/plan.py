@@ -48,7 +48,18 @@ _TAKES_VALUE = frozenset(
         "--manifest-path",
     )
 )
-_REINSTALL = frozenset(("--force-reinstall", "--reinstall"))
+_SYNC = frozenset(
+    (
+        ("uv", "sync"),
+        ("poetry", "install"),
+        ("pdm", "install"),
+        ("pipenv", "sync"),
+        ("pixi", "install"),
+        ("conda-lock", "install"),
+    )
+)
+"""Commands that install what a lock says."""
+_REINSTALL = frozenset(("--force-reinstall", "--ignore-installed", "--reinstall"))
 _SAFETIES: tuple[Safety, ...] = ("safe", "unsafe", "manual")
 
 
@@ -159,6 +170,8 @@ def read(argv: Command) -> Action:
         return Action("delete", tuple(words), (), "files")
     if _renews(words, name):
         return Action("recreate", tuple(words), ())
+    if (name, *words[1:2]) in _SYNC:
+        return Action("install", tuple(words), (), "lock")
     verb = _verb(words, name)
     if verb is None:
         return Action("prepare", tuple(words), ())
