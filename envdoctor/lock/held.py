@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envdoctor.lazy import pattern
-from envdoctor.lock.model import Lock, Locked
+from envdoctor.lock.model import Artifact, Lock, Locked
 
 if TYPE_CHECKING:
     from envdoctor.lock.select import Fit
@@ -44,10 +44,15 @@ _LOWER = pattern(r"(>=|~=|===?|>)\s*v?(\d+(?:\.\d+)*)")
 class Setting:
     """What a lock is judged for: a Python on a machine, and conda's name of that platform."""
 
-    def __init__(self, snapshot: Snapshot, machine: Machine, platform: str | None, *, assumed: bool = False) -> None:
+    def __init__(
+        self, snapshot: Snapshot, machine: Machine, platform: str | None, *, assumed: bool = False, any_python: bool = False
+    ) -> None:
         self.snapshot, self.machine, self.platform = snapshot, machine, platform
         self.assumed = assumed
         """The Python is not the target's but one that the lock is made for."""
+        self.any_python = any_python
+        """It is only one of several; what depends on its version proves nothing."""
+        self._fits: dict[str, bool] = {}
 
     @cached_property
     def environment(self) -> dict[str, str]:
@@ -76,7 +81,20 @@ class Setting:
         """``CPython 3.11 on Linux x86_64``."""
         from envdoctor.platforms import platform_words, python_words
 
-        return f"{python_words(self.profile)} on {platform_words(self.profile)}"
+        system = platform_words(self.profile)
+        return system if self.any_python else f"{python_words(self.profile)} on {system}"
+
+    def fits(self, artifact: Artifact) -> bool:
+        """A wheel that can be installed here, by any Python where it is not known by which; all that is no wheel."""
+        if not self.any_python or artifact.kind != "wheel" or not artifact.name.endswith(".whl"):
+            return self.fit.fits(artifact)
+        parts = artifact.name[:-4].lower().rsplit("-", 1)
+        found = self._fits.get(parts[-1])
+        if found is None:
+            from envdoctor.platforms import explain
+
+            found = self._fits[parts[-1]] = not explain(f"py3-none-{parts[-1]}", self.profile)
+        return found
 
     def entries(
         self,
@@ -153,7 +171,8 @@ class Locks:
         own = not self.no_target and self.view.snapshot.interpreter.version and any(held.lock is lock for held in self.held)
         if own:
             return self._judged_target
-        return self._assumed(_python_of(lock, self._pin))
+        python, sure = _python_of(lock, self._pin)
+        return self._assumed(python, any_python=not sure)
 
     @cached_property
     def _judged_target(self) -> Setting:
@@ -167,12 +186,12 @@ class Locks:
         found = re.search(r"(?<![\d.])3\.\d+(?:\.\d+)?", (project.python_pin or "") if project is not None else "")
         return found[0] if found is not None else None
 
-    def _assumed(self, python: str) -> Setting:
+    def _assumed(self, python: str, *, any_python: bool = False) -> Setting:
         import msgspec
 
         from envdoctor.snapshot import Interpreter
 
-        known = self._settings.get(python)
+        known = self._settings.get((python, any_python))
         if known is None:
             machine, snapshot = self.view.machine, self.view.snapshot
             from envdoctor.conda.subdirs import native_subdir
@@ -183,11 +202,12 @@ class Locks:
             )
             target = msgspec.structs.replace(snapshot.target, system=machine.system, foreign=False, kind="unknown")
             facts = msgspec.structs.replace(snapshot, interpreter=interpreter, target=target, conda_packages=())
-            known = self._settings[python] = Setting(facts, machine, native_subdir(machine), assumed=True)
+            known = Setting(facts, machine, native_subdir(machine), assumed=True, any_python=any_python)
+            self._settings[python, any_python] = known
         return known
 
     @cached_property
-    def _settings(self) -> dict[str, Setting]:
+    def _settings(self) -> dict[tuple[str, bool], Setting]:
         return {}
 
     def _platform(self, machine: Machine) -> str | None:
@@ -420,7 +440,7 @@ class Locks:
         """The target; for a conda lock without the target's Python with the Python that it locks."""
         if self.view.snapshot.interpreter.version:
             return self.of_target
-        own = self._assumed(_python_of(lock, self._pin))
+        own = self._assumed(_python_of(lock, self._pin)[0])
         return Setting(own.snapshot, self.view.snapshot.machine, self.of_target.platform)
 
     def _everything(self, lock: Lock, setting: Setting, groups: tuple[str, ...] | None) -> tuple[Locked, ...]:
@@ -502,17 +522,18 @@ def lower_bound(specifier: str | None) -> str | None:
     return ".".join(map(str, max(sane))) if sane else None
 
 
-def _python_of(lock: Lock, pin: str | None) -> str:
-    """The Python that a lock is for: the one in it (conda), the project's pin where it fits, its oldest."""
+def _python_of(lock: Lock, pin: str | None) -> tuple[str, bool]:
+    """The Python that a lock is for, and whether it is the only one: the one in it (conda), the project's pin where it fits, else
+    the oldest."""
     for entry in lock.packages:
         if entry.manager == "conda" and entry.name == "python" and entry.version:
-            return entry.version
+            return entry.version, True
     if pin is not None:
         from envdoctor.requirements import satisfies
 
         if not lock.requires_python or satisfies(pin if pin.count(".") > 1 else f"{pin}.0", lock.requires_python):
-            return pin
-    return lower_bound(lock.requires_python) or PYTHON
+            return pin, True
+    return lower_bound(lock.requires_python) or PYTHON, False
 
 
 def _normal(name: str) -> str:

@@ -24,13 +24,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.finding import Finding, Subject
+from envdoctor.finding import Finding, Fix, Subject
+from envdoctor.lazy import pattern
 from envdoctor.lock.held import Held, Key
 from envdoctor.rules.base import Rule
 from envdoctor.rules.lck._shared import DRIFT, Case, findings, held, place, words
 from envdoctor.view import View
 
 RULE = Rule("LCK005", "locked-version-differs", "error", reads=DRIFT)
+
+_SAFE = pattern(r"[A-Za-z0-9][\w.-]*==[\w.!+-]+")
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -39,6 +42,7 @@ def check(view: View) -> Iterator[Finding]:
     told: set[Key] = set()
     for one in everyone:
         cases = []
+        install = view.remedy.locks.install(one, RULE.code)
         for key in one.allowed:
             if key in told or not key[1] or not view.locks.there(key) or view.locks.is_project(key[1]):
                 continue
@@ -61,6 +65,8 @@ def check(view: View) -> Iterator[Finding]:
                         f"{one.lock.path} counts for this environment: {one.why}",
                     ),
                     "error" if key in one.wanted and key != ("pypi", "pip") else "warning",
+                    (),
+                    (install, _other_way(view, one, key, version)),
                 )
             )
         yield from findings(
@@ -68,7 +74,7 @@ def check(view: View) -> Iterator[Finding]:
             one.lock,
             cases,
             f"packages are installed in other versions than {one.lock.path} locks",
-            [view.remedy.locks.install(one, RULE.code), view.remedy.locks.again(one.lock, RULE.code, title="Or lock again")],
+            [install],
             confidence="certain" if one.relation else "likely",
         )
 
@@ -78,6 +84,15 @@ def _elsewhere(view: View, everyone: tuple[Held, ...], one: Held, key: Key) -> b
     if one.relation == "named":
         return False
     return any(any(map(view.locks.same_version, other.allowed.get(key, ()))) for other in everyone if other is not one)
+
+
+def _other_way(view: View, one: Held, key: Key, version: str) -> Fix:
+    """What is installed is what is wanted."""
+    locks = view.remedy.locks
+    wanted = f"{key[1]}=={version}"
+    commands = locks.add(one.lock, wanted) if _SAFE.fullmatch(wanted) else ()
+    title = f"Or ask for {wanted} in the manifest and lock again, if that is the version that is wanted"
+    return Fix(title, "manual", commands, (locks.check(one.lock, RULE.code, target=True),))
 
 
 def _installed(view: View, key: Key) -> tuple[Subject, str, str]:

@@ -7,9 +7,9 @@ instead, which takes a compiler and what the package links, and minutes instead 
 ## How it is found
 The tags in the names of the locked wheels are compared with what the target's Python takes on the machine that is judged for:
 its version and ABI, architecture, C library, release of macOS. For a lock that is not meant for the target, and in `envdoctor
-lock --check` without one, the oldest Python that the lock is for is taken. Packages of groups and extras that are not installed
-are a warning; a package of which only a source distribution is locked is one, too, and a remark where it is installed in that
-version.
+lock --check` without one, only the platform counts, unless the project pins a Python. Packages of groups and extras that are
+not installed are a warning; a package of which only a source distribution is locked is one, too, and a remark where it is
+installed in that version.
 
 ## Look-alikes that are fine
 Entries for other platforms and Pythons; hashes without file names (Pipfile.lock, requirements files), which tell nothing;
@@ -63,7 +63,7 @@ def check(view: View) -> Iterator[Finding]:
             cases,
             f"packages in {lock.path} have no wheel for {setting.words}",
             [view.remedy.locks.again(lock, RULE.code)],
-            confidence="likely" if setting.assumed and not view.locks.no_target else "certain",
+            confidence="certain" if not setting.assumed or view.locks.no_target else "likely",
         )
 
 
@@ -98,7 +98,7 @@ def _cases(view: View, lock: Lock, setting: Setting) -> Iterator[Case]:
         artifacts = entry.artifacts
         if any(a.kind not in ("wheel", "sdist") or not a.name for a in artifacts) or not artifacts:
             continue
-        if any(a.kind == "wheel" and setting.fit.fits(a) for a in artifacts):
+        if any(a.kind == "wheel" and setting.fits(a) for a in artifacts):
             continue
         sdist = any(a.kind == "sdist" for a in artifacts)
         severity: Severity = "error" if not sdist and entry.name in wanted else "warning"
@@ -134,6 +134,8 @@ def _nearest(wheels: list[str], setting: Setting) -> str | None:
     from envdoctor.platforms import badness, explain
 
     best = None
+    if setting.any_python:
+        return f"such as {wheels[0]}" if wheels else None
     for name in wheels[:200]:
         parts = name.removesuffix(".whl").lower().rsplit("-", 3)
         if len(parts) != 4:
