@@ -245,7 +245,7 @@ class _Comparison:
             if candidates:
                 self.reasons.append(f"{path}{where}: {_spell(one)}; the lock was made for {_spell(candidates.pop(0))}")
             else:
-                self.reasons.append(f"{path}{where}: {_spell(one)} is not what the lock was made for")
+                self.reasons.append(f"{path}{where}: {_spell(one)} is asked for; the lock was not made for it")
         for name in sorted(left):
             for one in left[name]:
                 if not any(self.equal(one, other) for other in wanted):
@@ -453,7 +453,8 @@ def _spell(one: _Asked) -> str:
 def _folders(lock: Lock) -> dict[str, str]:
     """Workspace members and their folders, from the lock's own."""
     projects = set(lock.projects)
-    return {entry.name: entry.source for entry in lock.packages if entry.name in projects and entry.source is not None}
+    found = {entry.name: entry.source for entry in lock.packages if entry.name in projects and entry.source is not None}
+    return dict(sorted(found.items(), key=lambda item: (item[1] != ".", item[0])))
 
 
 def _below(folder: str, name: str) -> str:
