@@ -282,7 +282,8 @@ def test_a_lock_with_merge_conflicts_is_not_written_over(project: Path, lock: Lo
     assert lock(*PINNED).code == 2
 
 
-def test_an_index_that_is_not_there(project: Path, lock: Lock) -> None:
+def test_an_index_that_is_not_there(project: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     wanted(project, "app\n")
     said = lock(*PINNED, url="http://127.0.0.1:9/simple")
     assert said.code == 2
@@ -356,3 +357,49 @@ def uv(*words: str) -> None:
     from envdoctor.lock.make.uv import find
 
     subprocess.run([find(os.environ), *words], check=True)
+
+
+def test_pip_s_index_counts_where_uv_has_none(
+    project: Path, lock: Lock, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted(project, "app\n")
+    with small(password="s3cr3t").served() as private:
+        (tmp_path / "pip.conf").write_text(f"[global]\nindex-url = {private.secret_url}\n")
+        monkeypatch.setenv("PIP_CONFIG_FILE", str(tmp_path / "pip.conf"))
+        said = lock(*PINNED, url="")
+        assert (said.code, said.err) == (0, "")
+        text = (project / "pylock.toml").read_text()
+        assert private.host in text
+        assert "s3cr3t" not in text
+        (project / "uv.toml").write_text(f'[[index]]\nurl = "{index.url}"\ndefault = true\n')
+        assert lock("--upgrade", *PINNED, url="").code == 0
+        assert index.host in (project / "pylock.toml").read_text()
+
+
+def test_no_password_is_a_word_of_a_process(project: Path, lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other users of a machine see the words of its processes."""
+    from envdoctor.lock.make import uv as module
+
+    real, seen = module.find(os.environ), tmp_path / "seen"
+    spy = tmp_path / "uv"
+    spy.write_text(f'#!/bin/sh\necho "$@" >> {seen}\nexec {real} "$@"\n')
+    spy.chmod(0o755)
+    monkeypatch.setattr(module, "find", lambda environ: str(spy))
+    with small(password="s3cr3t").served() as private:
+        wanted(project, "app\n")
+        assert lock(*PINNED, url=private.secret_url).code == 0
+    assert "compile" in seen.read_text()
+    assert "s3cr3t" not in seen.read_text()
+
+
+def test_the_lowest_python_that_is_allowed() -> None:
+    from envdoctor.lock.make.python import lowest_python
+
+    assert [lowest_python(text) for text in (">=3.9", ">=3.10.4,<4", "==3.11.*", "~=3.8", "<3", ">3.11")] == [
+        "3.9",
+        "3.10.4",
+        "3.11",
+        "3.8",
+        None,
+        "3.11.1",
+    ]

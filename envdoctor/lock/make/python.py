@@ -31,6 +31,7 @@ _VERSION = re.compile(r"3\.\d{1,3}(?:\.\d{1,3})?")
 _PLATFORMS = re.compile(r"^# envdoctor: platforms ([a-z0-9, -]+)$", re.MULTILINE)
 _PATH = re.compile(r"(\bpath = )(\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')")
 _INDEX_LINE = re.compile(r"^\s*(-i|-f|--index-url|--extra-index-url|--find-links|--no-index)(?:[ =]\s*(\S+))?\s*(?:#.*)?$")
+_CHATTER = ("Using CPython", "Using Python", "Resolved ", "warning: `VIRTUAL_ENV")
 _DRY = re.compile(r"^(Add|Remove|Update) (\S+)(?: v(\S+?))?(?: -> v(\S+))?$")
 
 
@@ -196,7 +197,7 @@ def _compile(
         words += ["--upgrade-package", name]
     if options.offline:
         words.append("--offline")
-    words += [*_interpreter(options), *uv.index_options(options.environ, options.index_urls)]
+    words += [*_interpreter(options), *_indexes(options, folder)]
     words += ["--custom-compile-command", command]
     with tempfile.TemporaryDirectory(prefix="envdoctor-lock-") as scratch:
         scratch = os.path.realpath(scratch)
@@ -217,13 +218,15 @@ def _uv(options: Options, program: str, words: Sequence[str], folder: str, manif
     try:
         uv.run(program, words, environ=options.environ, cwd=folder, heard=heard.extend)
     except uv.UvError as error:
-        lines = [one.replace(options.cwd + os.sep, "") for one in error.lines]
+        lines = [one.replace(options.cwd + os.sep, "") for one in error.lines if not one.startswith(_CHATTER)] or ["uv failed"]
         hint = None
         joined = " ".join(lines)
         if options.offline:
             hint = "without --offline uv asks the package index"
         elif re.search(r"dns error|tcp connect|connection refused|error sending request|timed out", joined, re.IGNORECASE):
             hint = "is the package index reachable? --index-url names another one, --offline does with the cache"
+        elif "--python" not in words:
+            hint = "--python PATH names an interpreter that the project takes"
         elif re.search(r"\b40[13]\b|Unauthorized|Forbidden", joined):
             hint = "the index asks for credentials: netrc, a keyring, or uv auth login"
         raise MakeError(f"{manifest}: {lines[0]}", hint, tuple(lines[1:])) from None
@@ -234,6 +237,45 @@ def _interpreter(options: Options) -> list[str]:
     if options.interpreter:
         return ["--python", os.path.join(options.cwd, options.interpreter)]
     return uv.interpreter()
+
+
+def _interpreter_for(options: Options, manifest: str) -> list[str]:
+    """The same for a project: where its requires-python does not take this process's Python, uv looks for one."""
+    from envdoctor.requirements import satisfies
+
+    requires = _requires_python(manifest)
+    if not options.interpreter and requires and satisfies(f"{_this_python()}.99", requires) is False:
+        return []
+    return _interpreter(options)
+
+
+def _indexes(options: Options, folder: str) -> list[str]:
+    """uv's options for the indexes: those of the command line, else uv's own settings; where those name none, pip's."""
+    from envdoctor.collect import settings
+    from envdoctor.collect.scene import Scene
+    from envdoctor.snapshot import Target
+
+    if options.index_urls:
+        return uv.index_options(options.environ, options.index_urls)
+    prefix = options.environ.get("VIRTUAL_ENV") or f"{folder}/.venv"
+    target = Target(prefix=prefix, kind="unknown", chosen_by="the project")
+    scene = Scene(
+        target=target,
+        prefix=prefix,
+        environ=options.environ,
+        cwd=options.cwd,
+        home=options.home,
+        project_root=folder,
+        probe=False,
+    )
+    configured = settings.indexes(scene)
+    if configured.uv != ("",):
+        return []
+    primary, *others = configured.pip
+    web = [url for url in others if url.startswith(("http://", "https://"))]
+    words = ["--default-index", primary] if primary.startswith(("http://", "https://")) else []
+    words += [word for url in web for word in ("--index", url)]
+    return [*words, "--index-strategy", "unsafe-best-match"] if web else words
 
 
 def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
@@ -251,7 +293,7 @@ def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
     _, judged, _ = pythons(options, manifests, folder)
     previous = old_text(options, path)
     old = old_lock(options, path, previous, "uv")
-    words = ["lock", *_interpreter(options), *uv.index_options(options.environ, options.index_urls)]
+    words = ["lock", *_interpreter_for(options, manifests[0]), *_indexes(options, folder)]
     if options.upgrade:
         words.append("--upgrade")
     for name in options.update:
@@ -418,13 +460,18 @@ def names_in(text: str) -> set[str]:
 
 
 def _requires_python(path: str) -> str | None:
-    """``requires-python`` of a pyproject.toml (poetry's ``python`` is uv's to read)."""
+    """``requires-python`` of a pyproject.toml, or poetry's ``python``."""
     if os.path.basename(path) != "pyproject.toml":
         return None
     document, problem = toml.load(path)
     if problem:
         raise MakeError(f"{path}: {problem}")
     value = toml.table(document, "project").get("requires-python")
+    if value is None:
+        from envdoctor.lock.manifests.poetry_specs import pep440
+
+        poetry = toml.table(document, "tool", "poetry", "dependencies").get("python")
+        value = pep440(poetry) if isinstance(poetry, str) else None
     return value if isinstance(value, str) and value.strip() else None
 
 

@@ -51,6 +51,7 @@ def run(
     """stdout of ``uv WORDS``; `heard` takes the lines that it wrote to stderr. Raises UvError."""
     settings = {name: value for name, value in environ.items() if name not in _KEPT_OUT}
     settings.update(UV_NO_PROGRESS="1", NO_COLOR="1", UV_PYTHON_DOWNLOADS="never")
+    words = _without_indexes(words, settings)
     settings.pop("FORCE_COLOR", None)
     try:
         done = subprocess.run(
@@ -63,6 +64,29 @@ def run(
     if heard is not None:
         heard(_said(done.stderr.decode("utf-8", "replace")))
     return done.stdout.decode("utf-8", "replace")
+
+
+def _without_indexes(words: Sequence[str], settings: dict[str, str]) -> list[str]:
+    """`words` without the indexes, which go into `settings`: other users of the machine can read a process's words, and URLs of
+    indexes may hold passwords."""
+    kept: list[str] = []
+    default: list[str] = []
+    others: list[str] = []
+    lists = {"--default-index": default, "--index": others}
+    todo = iter(words)
+    for word in todo:
+        if word in lists:
+            lists[word].append(next(todo))
+        else:
+            kept.append(word)
+    if default or others:
+        for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"):
+            settings.pop(name, None)
+        if default:
+            settings["UV_DEFAULT_INDEX"] = default[-1]
+        if others:
+            settings["UV_INDEX"] = " ".join(others)
+    return kept
 
 
 def index_options(environ: Mapping[str, str], indexes: Sequence[str] = ()) -> list[str]:
