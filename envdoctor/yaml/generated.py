@@ -20,9 +20,11 @@ _BAD_ASCII = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
 _BAD = re.compile("[^\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 _PLAIN = re.compile(r"[^\s\-?:,\[\]{}#&*!|>'\"%@`=~]|[-?:](?=[^\s,\[\]{}])|[=~]")
 _LITERAL = re.compile(r"\|([+-]?)\Z")
-_ANCHOR = re.compile(r"&([A-Za-z0-9_-]+)\Z")
+_ANCHOR = re.compile(r"&([A-Za-z0-9_-]+)(?: +([\[{].*))?\Z")
 _ALIAS = re.compile(r"\*([A-Za-z0-9_-]+)\Z")
 MAX_DEPTH = 20
+MAX_FLOW = 4000
+"""Characters of a flow collection."""
 
 _Row = tuple[str, str, str, str]
 
@@ -206,7 +208,8 @@ class _Reader:
         if start == "|" and (literal := _LITERAL.match(text)):
             return self.literal(indent, literal[1])
         if start == "&" and (anchor := _ANCHOR.match(text)):
-            self.anchors[anchor[1]] = value = self.below(indent, depth, None)
+            value = self.flow(anchor[2], indent) if anchor[2] else self.below(indent, depth, None)
+            self.anchors[anchor[1]] = value
             if not isinstance(value, (dict, list)):
                 self.unfit()
             return value
@@ -294,10 +297,18 @@ class _Reader:
         if text in ("[]", "{}"):
             self.end(indent)
             return [] if text == "[]" else {}
-        try:
-            node = yaml.load(text)
-        except (Broken, Unknown):
-            self.unfit()
+        while True:
+            try:
+                node = yaml.load(text)
+                break
+            except (Broken, Unknown):
+                # brackets that are closed on a line below
+                own, dash, key, rest = self.rows[self.at + 1] if self.at + 1 < self.size else ("", "", "", "")
+                line = f"{dash}{f'{key}: ' if key and rest else f'{key}:' if key else ''}{rest}".rstrip(" ")
+                if not line or "#" in line or len(own) <= len(indent) or len(text) > MAX_FLOW:
+                    self.unfit()
+                text = f"{text} {line}"
+                self.at += 1
         self.end(indent)
         return node.plain if node is not None else ""
 
