@@ -111,6 +111,8 @@ class Index:
         self.html_only = html_only
         self.core_metadata = core_metadata
         self.ranges = ranges
+        self.instead: dict[str, bytes] = {}
+        """What is sent for a file, although the pages have the hash of what was published."""
         self.asked: list[str] = []
         self.port = 0
 
@@ -230,7 +232,7 @@ class Index:
                     known = any(name in files for files in outer.files.values())
                     if known and name != path[1]:
                         return "text/plain", outer.core(name)
-                    return "application/octet-stream", outer.data(name) if known else None
+                    return "application/octet-stream", outer.instead.get(name, outer.data(name)) if known else None
                 return "text/plain", None
 
         server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)

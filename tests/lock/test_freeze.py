@@ -433,3 +433,12 @@ def test_pip_installs_what_was_frozen(tmp_path: Path, index: Index, freeze: Free
             env={**os.environ, "PIP_INDEX_URL": index.url},
         )
         assert installed(again.prefix) == installed(env.prefix)
+
+
+@pytest.mark.parametrize("kind", ["pylock", "requirements"])
+def test_verify_installs_it_elsewhere(tmp_path: Path, index: Index, freeze: Freeze, kind: str) -> None:
+    env = venv(tmp_path / "env")
+    install(env.prefix, index, "app[net]", "alpha<2")
+    said = freeze(env.prefix, "--kind", kind, "--verify")
+    assert said.code == 0, said
+    assert "verified: 4 packages for " in said.err

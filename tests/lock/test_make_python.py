@@ -403,3 +403,29 @@ def test_the_lowest_python_that_is_allowed() -> None:
         None,
         "3.11.1",
     ]
+
+
+@pytest.mark.parametrize("kind", ["pylock", "requirements", "uv"])
+def test_verify_installs_it_elsewhere(project: Path, lock: Lock, kind: str) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (project / "pyproject.toml").write_text(
+        f'[project]\nname = "mine"\nversion = "1"\nrequires-python = ">={here}"\ndependencies = ["app", "built"]\n'
+    )
+    said = lock("--kind", kind, "--verify")
+    assert said.code == 0, said
+    assert "verified: 4 packages for " in said.err
+    assert "all hashes right" in said.err
+    assert sorted(path.name for path in project.iterdir()) == sorted(
+        [".git", "pyproject.toml", {"pylock": "pylock.toml", "requirements": "requirements.txt", "uv": "uv.lock"}[kind]]
+    )
+
+
+def test_verify_finds_another_file_of_the_same_name(project: Path, lock: Lock) -> None:
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    wanted(project, "absent\n")
+    with Index().add(wheel("absent", "2")).served() as index:
+        index.instead["absent-2-py3-none-any.whl"] = wheel("absent", "2", text="not what was published")[1]
+        said = lock("--python-version", here, "--verify", url=index.url)
+    assert said.code == 2
+    assert "--verify: pylock.toml cannot be installed" in said.err
+    assert "mismatch" in said.err.lower()

@@ -100,7 +100,7 @@ def run(options: Options) -> int:
     if any(one.problem for one in frozen):
         notes += [f"{url}: {problem}" for url, problem in troubles.items()]
     text = _text(options, kind, os.path.basename(path), snapshot, platform, entries)
-    return finish(
+    code = finish(
         options,
         path=path,
         text=text,
@@ -113,6 +113,23 @@ def run(options: Options) -> int:
         incomplete=incomplete,
         facts=snapshot,
     )
+    return max(code, _verified(options, kind, text, path, platform, snapshot)) if options.verify else code
+
+
+def _verified(options: Options, kind: Kind, text: str, path: str, platform: str, snapshot: Snapshot) -> int:
+    """``--verify``: installs the lock elsewhere and checks that."""
+    if kind in ("pylock", "requirements"):
+        from envdoctor.lock.make.uv import index_options
+        from envdoctor.lock.make.verify import verify
+
+        indexes = index_options(options.environ, options.index_urls)
+        version = snapshot.interpreter.version or ""
+        return verify(options, text=text, path=path, format=kind, python=version, indexes=indexes, folder=options.folder)
+    from envdoctor.lock import formats
+    from envdoctor.lock.make import install
+
+    lock = formats.read(text.encode(), os.path.basename(path), kind)
+    return install.verify(options, lock, path, text, platform)
 
 
 # -------------------------------------------------------------------------------------------------------------- what is asked

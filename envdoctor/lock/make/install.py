@@ -93,7 +93,7 @@ def verify(options: Options, lock: Lock, path: str, text: str, platform: str) ->
         options.say("checking what was installed")
         copy = os.path.join(folder, os.path.basename(path))
         Path(copy).write_text(text, encoding="utf-8")
-        return _checked(options, prefix, copy, platform, count)
+        return checked(options, prefix, copy, platform, count)
 
 
 def install(
@@ -243,7 +243,7 @@ def _pip(entries: Sequence[Locked], prefix: str, environ: Mapping[str, str], off
             raise MakeError(f"the pip section cannot be installed: {error.lines[0]}", None, error.lines[1:]) from None
 
 
-def _checked(options: Options, prefix: str, path: str, platform: str, count: int) -> int:
+def checked(options: Options, prefix: str, path: str, platform: str, count: int) -> int:
     """What envdoctor finds in the scratch prefix, held against the lock."""
     from envdoctor.diagnose import Request, judge, observe
 

@@ -29,7 +29,7 @@ _OTHERS = {"poetry.lock": "poetry", "pdm.lock": "pdm", "Pipfile.lock": "pipenv"}
 """Locks of other tools: they make them, not we."""
 _VERSION = re.compile(r"3\.\d{1,3}(?:\.\d{1,3})?")
 _PLATFORMS = re.compile(r"^# envdoctor: platforms ([a-z0-9, -]+)$", re.MULTILINE)
-_PATH = re.compile(r"(\bpath = )(\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')")
+PATH_VALUE = re.compile(r"(\bpath = )(\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*')")
 _INDEX_LINE = re.compile(r"^\s*(-i|-f|--index-url|--extra-index-url|--find-links|--no-index)(?:[ =]\s*(\S+))?\s*(?:#.*)?$")
 _CHATTER = ("Using CPython", "Using Python", "Resolved ", "warning: `VIRTUAL_ENV")
 _DRY = re.compile(r"^(Add|Remove|Update) (\S+)(?: v(\S+?))?(?: -> v(\S+))?$")
@@ -63,7 +63,7 @@ def run(options: Options, manifests: tuple[str, ...]) -> int:
     for name in options.update:
         if name_of(name) not in new_names and not (old and any(one.name == name_of(name) for one in old.packages)):
             raise MakeError(f"--update {name}: no package of that name is locked", _near(name, new_names))
-    return finish(
+    code = finish(
         options,
         path=path,
         text=text,
@@ -74,6 +74,12 @@ def run(options: Options, manifests: tuple[str, ...]) -> int:
         python=judged,
         notes=[*notes, *_local(text, kind)],
     )
+    if not options.verify:
+        return code
+    from envdoctor.lock.make.verify import verify
+
+    indexes = configured_indexes(options, folder)
+    return max(code, verify(options, text=text, path=path, format=kind, python=judged, indexes=indexes, folder=folder))
 
 
 def kind_of(options: Options, manifests: Sequence[str], folder: str) -> Kind:
@@ -197,7 +203,7 @@ def _compile(
         words += ["--upgrade-package", name]
     if options.offline:
         words.append("--offline")
-    words += [*_interpreter(options), *_indexes(options, folder)]
+    words += [*_interpreter(options), *configured_indexes(options, folder)]
     words += ["--custom-compile-command", command]
     with tempfile.TemporaryDirectory(prefix="envdoctor-lock-") as scratch:
         scratch = os.path.realpath(scratch)
@@ -249,7 +255,7 @@ def _interpreter_for(options: Options, manifest: str) -> list[str]:
     return _interpreter(options)
 
 
-def _indexes(options: Options, folder: str) -> list[str]:
+def configured_indexes(options: Options, folder: str) -> list[str]:
     """uv's options for the indexes: those of the command line, else uv's own settings; where those name none, pip's."""
     from envdoctor.collect import settings
     from envdoctor.collect.scene import Scene
@@ -293,7 +299,7 @@ def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
     _, judged, _ = pythons(options, manifests, folder)
     previous = old_text(options, path)
     old = old_lock(options, path, previous, "uv")
-    words = ["lock", *_interpreter_for(options, manifests[0]), *_indexes(options, folder)]
+    words = ["lock", *_interpreter_for(options, manifests[0]), *configured_indexes(options, folder)]
     if options.upgrade:
         words.append("--upgrade")
     for name in options.update:
@@ -304,6 +310,8 @@ def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
     options.say("uv lock")
     heard: list[str] = []
     name = shown(options, manifests[0])
+    if options.dry_run and options.verify:
+        raise MakeError("--verify installs uv.lock, and --dry-run writes none", "give one of the two")
     if options.dry_run:
         _uv(options, program, [*words, "--dry-run"], folder, name, heard)
         return _told(options, path, heard)
@@ -325,8 +333,7 @@ def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
         _restore(options, path, previous)
         raise
     warned = [f"uv: {line}" for line in heard if line.startswith("warning")]
-    # uv has written it: what is the same is not written again
-    return finish(
+    code = finish(
         options,
         path=path,
         text=text,
@@ -338,6 +345,12 @@ def _uv_lock(options: Options, manifests: Sequence[str], folder: str) -> int:
         notes=warned,
         done=True,
     )
+    if not options.verify:
+        return code
+    from envdoctor.lock.make.verify import verify
+
+    indexes = configured_indexes(options, folder)
+    return max(code, verify(options, text=text, path=path, format="uv", python=judged, indexes=indexes, folder=folder))
 
 
 def _restore(options: Options, path: str, previous: str | None) -> None:
@@ -402,7 +415,7 @@ def _moved(text: str, old: str, new: str) -> str:
         moved = os.path.relpath(os.path.normpath(os.path.join(old, value)), new).replace(os.sep, "/")
         return f"{match[1]}{json.dumps(moved, ensure_ascii=False)}"
 
-    return _PATH.sub(move, text) if old != new else text
+    return PATH_VALUE.sub(move, text) if old != new else text
 
 
 def _with_platforms(text: str, platforms: Sequence[str]) -> str:
@@ -442,7 +455,7 @@ def _with_indexes(text: str, manifests: Sequence[str], options: Options) -> str:
 def _local(text: str, kind: str) -> list[str]:
     """What of the lock only this machine has, as notes."""
     if kind == "pylock":
-        local = [match[2][1:-1] for match in _PATH.finditer(text)]
+        local = [match[2][1:-1] for match in PATH_VALUE.finditer(text)]
     else:
         local = re.findall(r"^(?:-e )?(\.{0,2}/\S+|file:\S+)", text, re.MULTILINE)
         local += re.findall(r" @ (file:\S+)", text)
