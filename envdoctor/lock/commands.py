@@ -145,12 +145,13 @@ class LockRemedy:
             skipped = ("--without", ",".join(without)) if without else ()
             if not own:
                 title += f", with {prefix} activated"
-            return title, (("poetry", "install", "--directory", folder, *skipped, *extras),)
+            chosen = ("--with", ",".join(groups)) if groups else ()
+            return title, (("poetry", "install", "--directory", folder, *chosen, *skipped, *extras),)
         if lock.format == "pdm":
-            chosen = [word for group in (*groups, *held.extras) for word in ("-G", group)]
+            options = [word for group in (*groups, *held.extras) for word in ("-G", group)]
             if not own:
                 title += f", with {prefix} activated"
-            return title, (("pdm", "install", "--project", folder, "--frozen-lockfile", *chosen),)
+            return title, (("pdm", "install", "--project", folder, "--frozen-lockfile", *options),)
         if lock.format == "pipfile":
             dev = ("--dev",) if "develop" in groups else ()
             return f"{title}, in {folder}", (("pipenv", "sync", *dev),)

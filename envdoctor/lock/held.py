@@ -457,8 +457,15 @@ class Locks:
             return None, (), None
         first = grouped(setting.entries(lock, base))
 
+        everything = grouped(setting.everything(lock))
+        forked = {key for key, several in everything.items() if len({entry.version for entry in several}) > 1}
+
         def used(more: Iterable[Locked], at_least: float) -> bool:
-            own = {key for key in grouped(more) if key not in first}
+            chosen = grouped(more)
+            own = {key for key in chosen if key not in first}
+            for key in own & forked:
+                # of groups that exclude each other the version tells which it is
+                return any(map(self.same_version, chosen[key]))
             telling = [key for key in own if not self.there(key) or not self._asked_elsewhere(key, own)]
             return not own or sum(map(self.there, telling)) >= at_least * len(telling) > 0
 
