@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.formats.text import safe
 from envdoctor.lock import conda_hash, conda_spec, conda_virtual, document
-from envdoctor.lock.make import channels, entries, pip_section, solver, uv, virtual
+from envdoctor.lock.make import channels, entries, solver, virtual
 from envdoctor.lock.make.finish import finish, old_lock, old_text, shown
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
 from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Lock, Locked
+
+if TYPE_CHECKING:
+    from envdoctor.lock.make import pip_section
 
 USUAL = "conda-lock.yml"
 EXPLICIT = "conda-{platform}.lock"
@@ -177,7 +180,7 @@ def _plan(options: Options, manifests: Sequence[str], path: str, previous: str |
         raise MakeError(f"{what}, but the channels are other ones than those of {shown(options, path)}", hint)
     if moved:
         notes.append("the channels are other ones than those of the lock: solved anew")
-    indexes = _indexes(options, data, repositories)
+    indexes = _indexes(options, data, repositories) if any(part.pip for part in parts.values()) else ()
     return Plan(path, previous, old, platforms, kept, asked, parts, places, repositories, indexes, found, tuple(notes), moved)
 
 
@@ -199,6 +202,8 @@ def _declared(options: Options, data: Mapping[str, bytes]) -> tuple[str, ...]:
     """Platforms that the manifests name; none where they do not."""
     found: dict[str, None] = {}
     for path, content in data.items():
+        if path.endswith((".yml", ".yaml")) and b"platforms" not in content:
+            continue
         try:
             one = conda_spec.source(path, content, ())
         except conda_spec.Refused as error:
@@ -209,14 +214,14 @@ def _declared(options: Options, data: Mapping[str, bytes]) -> tuple[str, ...]:
 
 def _specification(options: Options, data: Mapping[str, bytes], platforms: Sequence[str]) -> conda_spec.Specification:
     """What the manifests ask for, as conda-lock reads them. Raises MakeError with file and line."""
-    for path, content in data.items():
-        try:
-            conda_spec.source(path, content, platforms)
-        except conda_spec.Refused as error:
-            raise _refused(options, path, error) from None
     try:
         asked = conda_spec.specification(data, platforms)
     except conda_spec.Refused as error:
+        for path, content in data.items():
+            try:
+                conda_spec.source(path, content, platforms)
+            except conda_spec.Refused as own:
+                raise _refused(options, path, own) from None
         raise MakeError(f"{', '.join(shown(options, path) for path in data)}: {safe(str(error))}") from None
     if options.dev:
         return asked
@@ -272,14 +277,16 @@ def _editable(content: bytes) -> list[str]:
 
 def _indexes(options: Options, data: Mapping[str, bytes], repositories: Sequence[channels.Place]) -> tuple[str, ...]:
     """uv's options: ``pip-repositories`` come before the default index, or are all that there is."""
+    from envdoctor.lock.make import uv
+    from envdoctor.lock.make.python import configured_indexes
+
     if options.index_urls:
         return tuple(uv.index_options(options.environ, options.index_urls))
     addresses = [one.address for one in repositories]
-    only = any(_ONLY.search(content) for content in data.values())
-    if only and addresses:
+    if addresses and any(_ONLY.search(content) for content in data.values()):
         return tuple(uv.index_options(options.environ, addresses))
     words = [word for url in addresses for word in ("--index", url)]
-    return (*words, *uv.index_options(options.environ))
+    return (*words, *configured_indexes(options, options.folder))
 
 
 def _platforms(options: Options, declared: Sequence[str], old: Lock | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -467,6 +474,8 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
         return {}
     from concurrent.futures import ThreadPoolExecutor
 
+    from envdoctor.lock.make import pip_section, uv
+
     program = uv.find(options.environ)
     options.say(f"resolving the pip section for {', '.join(wanted)}")
 
@@ -505,6 +514,8 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
 
 
 def _pip_request(options: Options, plan: Plan, platform: str, records: Sequence[Record]) -> pip_section.Request:
+    from envdoctor.lock.make import pip_section
+
     part = plan.parts[platform]
     python = next((record for record in records if record.name == "python"), None)
     if python is None:
