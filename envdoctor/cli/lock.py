@@ -81,6 +81,7 @@ _where = options.several(
 @options.selection
 @click.option("--fail-on", type=click.Choice(options.FAIL_ON), help="Exit with 1 from this severity on (default: error).")
 @click.option("--format", "formats", multiple=True, metavar="F[=FILE]", help="terminal or json; repeatable as --format F=FILE.")
+@click.option("--no-cache/--cache", default=None, help="With -p, -n, --python: read everything anew, keep nothing.")
 @options.screen
 def lock(files: tuple[str, ...], judge: bool, formats: tuple[str, ...], **given: Any) -> int:
     """Make, update or verify lockfiles.

@@ -61,8 +61,7 @@ def _observe(named: str | None, locks: tuple[str, ...]) -> Collected:
     from envdoctor.snapshot import Interpreter, Snapshot, Target, text
 
     cwd = _cwd() or "/"
-    root = named or config.find_project(cwd)
-    folder = root or cwd
+    folder = root = named or config.find_project(cwd) or cwd
     target = Target(prefix=text(folder), kind="unknown", chosen_by="no environment is named", system=this_system())
     paths = tuple(os.path.normpath(os.path.join(cwd, lock)) for lock in locks)
     scene = Scene(
