@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -26,6 +27,7 @@ LENIENT_LIMIT = 16 << 20
 """Bytes of a damaged record that are looked at for where the damage is."""
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """sha256 of nothing: micromamba leaves out the size of an empty file."""
+NEWLINE = b"\n"
 _LINKS = {1: "hardlink", 2: "softlink", 3: "copy", 4: "folder"}
 _TOKEN = pattern(r"/t/[^/]+/")
 _USER = pattern(r"(?<=://)[^/@]*@")
@@ -68,10 +70,12 @@ class _CondaRecord(msgspec.Struct):
     fn: str | None = None
     md5: str | None = None
     sha256: str | None = None
-    depends: list[str] | None = None
-    constrains: list[str] | None = None
+    depends: list[str] | msgspec.UnsetType | None = msgspec.UNSET
+    constrains: list[str] | msgspec.UnsetType | None = msgspec.UNSET
     track_features: str | list[str] | None = None
     noarch: str | bool | None = None
+    size: int | None = None
+    timestamp: int | float | None = None
     requested_spec: str | msgspec.UnsetType | None = msgspec.UNSET
     requested_specs: list[str] | None = None
     python_site_packages_path: str | None = None
@@ -162,10 +166,34 @@ def _read(path: str) -> tuple[_CondaRecord | None, list[str]]:
 
 def decode(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
     """The same for the content of a record."""
+    found: _CondaRecord | None
+    reasons: list[str] = []
     try:
-        return _DECODER.decode(data), []
+        found = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _lenient(data)
+        found, reasons = _lenient(data)
+    if found is not None:
+        told = {reason.partition(" ")[0] for reason in reasons}
+        reasons += [reason for key, reason in _unlike_conda(data, found) if key not in told]
+    return found, reasons
+
+
+def _unlike_conda(data: bytes, found: _CondaRecord) -> Iterator[tuple[str, str]]:
+    """What conda and rattler stop at, though everything that is used could be read: field and reason."""
+    if data.startswith(b"\xef\xbb\xbf"):
+        yield "", "begins with a byte order mark, which no JSON may"
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            yield "", f"is no UTF-8: line {data.count(NEWLINE, 0, error.start) + 1}"
+    if found.build_number is None:
+        yield "build_number", "has no build_number"
+    for key in ("depends", "constrains"):
+        if getattr(found, key) is None:
+            yield key, f"{key} is null, where a list is expected"
+    if isinstance(found.noarch, str) and found.noarch not in ("python", "generic"):
+        yield "noarch", f"noarch is {found.noarch[:40]!r}, which no installer knows"
 
 
 def _lenient(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
@@ -205,6 +233,8 @@ def _lenient(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
     if "files" in document and len(kept.get("files", ())) != (len(listed) if isinstance(listed, list) else -1):
         reasons.append("files is no list of strings")
     rows = document.get("paths_data")
+    if isinstance(rows, list):
+        reasons.append("paths_data is a list, where an object is expected")
     rows = rows.get("paths") if isinstance(rows, dict) else rows
     if isinstance(rows, list):
         good = [row for row in map(_row, rows) if row is not None]
@@ -230,7 +260,9 @@ def _record(scene: Scene, name: str, found: _CondaRecord, problems: list[CondaPr
     if name != f"{found.name}-{found.version}-{build}.json":
         problems.append(_problem(name, f"is the record of {found.name}-{found.version}-{build}", whole=False))
     record = Record(CondaPackage(name=""), label, _writer(found), [], [], {}, stands=f"conda-meta/{name}")
-    _columns(record, found, deep=scene.deep)
+    if unknown := _columns(record, found, deep=scene.deep):
+        reason = f"{len(unknown)} of its paths are of a kind that no installer knows: {unknown[0][:40]!r}"
+        problems.append(_problem(name, reason, whole=False))
     record.files, outside = _inside(record)
     if outside:
         problems.append(_problem(name, f"{outside} of its paths lead out of the prefix", whole=False))
@@ -249,8 +281,8 @@ def _record(scene: Scene, name: str, found: _CondaRecord, problems: list[CondaPr
         filename=_text(found.fn),
         md5=_text(found.md5),
         sha256=_text(found.sha256),
-        depends=_texts(found.depends),
-        constrains=_texts(found.constrains),
+        depends=_texts(found.depends or None),
+        constrains=_texts(found.constrains or None),
         track_features=_features(found.track_features),
         noarch="generic" if found.noarch is True else _text(found.noarch) if isinstance(found.noarch, str) else None,
         requested=_requested(found),
@@ -267,8 +299,9 @@ def _record(scene: Scene, name: str, found: _CondaRecord, problems: list[CondaPr
     return record
 
 
-def _columns(record: Record, found: _CondaRecord, *, deep: bool) -> None:
-    """Sorts the paths into columns."""
+def _columns(record: Record, found: _CondaRecord, *, deep: bool) -> list[str]:
+    """Sorts the paths into columns; gives the kinds of paths that no installer knows."""
+    unknown: list[str] = []
     paths, sizes, hashes, odd = record.files, record.sizes, record.hashes, record.odd
     rows = found.paths_data.paths if found.paths_data else []
     compiled = 0
@@ -292,8 +325,10 @@ def _columns(record: Record, found: _CondaRecord, *, deep: bool) -> None:
             size = hash_ = None
         else:
             hash_ = hash_ or row.sha256
-            if row.path_type and "entry_point" in row.path_type:
+            if row.path_type and ("entry_point" in row.path_type or "entrypoint" in row.path_type):
                 odd[path] = "entry-point", None
+            elif row.path_type and row.path_type != "pyc_file":
+                unknown.append(row.path_type)
         paths.append(path)
         sizes.append(size)
         if deep:
@@ -309,6 +344,7 @@ def _columns(record: Record, found: _CondaRecord, *, deep: bool) -> None:
                 if deep:
                     hashes.append(None)
     record.compiled = compiled
+    return unknown
 
 
 def _inside(record: Record) -> tuple[list[str], int]:

@@ -277,7 +277,7 @@ ODD: dict[str, tuple[dict[str, Any], str]] = {
     "mixed": ({"depends": ["python", 3, {}]}, "depends is no list of strings"),
     "files": ({"files": "nothing"}, "files is no list of strings"),
     "rows": ({"paths_data": {"paths": [{"_path": 3}, "x"]}}, "2 of 2 rows of paths_data are none"),
-    "lists": ({"paths_data": [[]]}, "1 of 1 rows of paths_data are none"),
+    "lists": ({"paths_data": [[]]}, "paths_data is a list, where an object is expected"),
     "number": ({"build_number": "many"}, "build_number is no value of its type"),
     "other": ({"name": "clack"}, "is the record of clack-1.0-h0_0"),
     "paths": ({"files": ["../../etc/passwd", "/etc/passwd"]}, "2 of its paths lead out of the prefix"),
@@ -310,14 +310,53 @@ def test_unreadable_record(tmp_path: Path) -> None:
 
 
 def test_odd_bytes_in_a_record(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8, lone surrogates, a byte order mark, NaN: decoded as far as possible."""
+    """Lone surrogates and NaN, which conda takes; bytes that are no UTF-8 and a byte order mark, at which it stops."""
     env = conda_prefix(tmp_path)
     path = env.record_path("click")
     data = path.read_bytes()
-    for odd in (data.replace(b'"license": ', b'"licence": "\xff\xfe", "license": ', 1), b"\xef\xbb\xbf" + data,
-                data.replace(b'"license": ', b'"x": NaN, "y": "\\ud800", "license": ', 1)):  # fmt: skip
+    env.put(f"conda-meta/{path.name}", data.replace(b'"license": ', b'"x": NaN, "y": "\\ud800", "license": ', 1))
+    assert healthy(env)
+    line = data[: data.index(b'"license": ')].count(b"\n") + 1
+    for odd, reason in (
+        (data.replace(b'"license": ', b'"licence": "\xff\xfe", "license": ', 1), f"is no UTF-8: line {line}"),
+        (b"\xef\xbb\xbf" + data, "begins with a byte order mark, which no JSON may"),
+    ):
         env.put(f"conda-meta/{path.name}", odd)
-        assert healthy(env)
+        facts = snapshot_of(env.prefix)
+        assert [(p.reason, p.whole) for p in meta_of(facts).problems] == [(reason, False)]
+        assert next(p for p in facts.conda_packages if p.name == "click").paths > 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"build_number": None}, "has no build_number"),
+        ({"noarch": "weird"}, "noarch is 'weird', which no installer knows"),
+        ({"size": "big"}, "size is no value of its type"),
+        ({"timestamp": "now"}, "timestamp is no value of its type"),
+        ({"paths_data": []}, "paths_data is a list, where an object is expected"),
+        ({"license": 5, "zz": [1], "constrains": None, "size": None, "md5": None, "url": None}, None),
+    ],
+)
+def test_what_conda_and_rattler_stop_at(changes: dict[str, Any], reason: str | None, tmp_path: Path) -> None:
+    """Each was tried on conda 24.7.1 (as vendored in conda-lock) and py-rattler 0.28: both refuse it, or conda takes it."""
+    env = conda_prefix(tmp_path, packages=("click",))
+    env.edit("click", changes)
+    assert [p.reason for p in meta_of(snapshot_of(env.prefix)).problems] == ([reason] if reason else [])
+
+
+def test_null_and_kinds_of_paths(tmp_path: Path) -> None:
+    """What `edit` cannot write: null for a list, a path type that nobody knows."""
+    env = conda_prefix(tmp_path, packages=("click",))
+    path = env.record_path("click")
+    record = env.record("click")
+    for key in ("depends", "constrains"):
+        env.put(f"conda-meta/{path.name}", json.dumps(record | {key: None}))
+        assert [p.reason for p in meta_of(snapshot_of(env.prefix)).problems] == [f"{key} is null, where a list is expected"]
+    rows = [{**row, "path_type": "weird"} for row in record["paths_data"]["paths"][:2]] + record["paths_data"]["paths"][2:]
+    env.put(f"conda-meta/{path.name}", json.dumps(record | {"paths_data": {"paths": rows, "paths_version": 1}}))
+    (problem,) = meta_of(snapshot_of(env.prefix)).problems
+    assert problem.reason == "2 of its paths are of a kind that no installer knows: 'weird'"
 
 
 def test_two_records_of_one_package(tmp_path: Path) -> None:

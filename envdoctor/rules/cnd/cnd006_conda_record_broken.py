@@ -6,13 +6,15 @@ traceback; two records of one package end them with `CorruptedEnvironmentError`;
 passed over in silence, and its package counts as not installed.
 
 ## How it is found
-Every record is read, whoever wrote it, and what cannot be read is told with the line. Names are compared with contents, packages
-with each other, and the platform of each record with that of the prefix. Each of `depends` and `constrains` is parsed: one that
-is no spec ends the solver of conda and mamba with `InvalidMatchSpec`. The same for `state`, `history` and pixi's marker.
+Every record is read, whoever wrote it, and what cannot be read is told with the line; so is what conda and rattler both stop at
+though it can be read here: a byte order mark, bytes that are no UTF-8, no build number, kinds of paths that nobody knows. Names
+are compared with contents, packages with each other, and the platform of each record with that of the prefix. Each of `depends`
+and `constrains` is parsed: one that is no spec ends the solver of conda and mamba with `InvalidMatchSpec`. The same for `state`,
+`history` and pixi's marker.
 
 ## Look-alikes that are fine
 - `noarch` records in a prefix of any platform; records without a platform.
-- Odd bytes in fields that nothing reads; a byte order mark.
+- `NaN`, lone surrogates and wrong types in fields that conda does not read; fields that conda does without.
 - Specs in the syntax of a later CEP (conditions, extras, keys in brackets that are not known here), regular expressions.
 - A prefix wholly of another platform: ARC006.
 
