@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from envdoctor.conda import archives
@@ -313,6 +314,7 @@ def write(name: str, metadata: Metadata, packages: Iterable[Locked]) -> bytes:
     return "".join(out).encode()
 
 
+@lru_cache(maxsize=8192)
 def _text(text: str, column: int, indent: int) -> str:
     from envdoctor.yaml import scalars
 

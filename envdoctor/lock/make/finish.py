@@ -232,7 +232,7 @@ def check(
     own = places.subdir(options.machine) if options.machine is not None else None
     for platform in asked:
         facts = places.machine_of(platform, python or "3.12")
-        facts = msgspec.structs.replace(facts, locks=(lock,), manifests=tuple(manifests))
+        facts = msgspec.structs.replace(facts, locks=(_only(lock, platform),), manifests=tuple(manifests))
         machine = options.machine if platform == own else None
         for finding in judge(facts, Selection.of(",".join(codes)), machine=machine).findings:
             if finding.severity != "info":
@@ -241,6 +241,14 @@ def check(
         Trouble(finding, () if len(where) == len(asked) else tuple(where))
         for finding, where in sorted(found.values(), key=lambda item: item[0].sort_key)
     )
+
+
+def _only(lock: Lock, platform: str) -> Lock:
+    """A lock whose entries are each for one platform, with that platform's alone: the others are judged in their turn."""
+    if lock.format != "conda-lock" or platform not in lock.platforms:
+        return lock
+    kept = tuple([one for one in lock.packages if any(place[1] == platform for place in one.places)])
+    return msgspec.structs.replace(lock, packages=kept)
 
 
 def check_frozen(lock: Lock, facts: Snapshot, *, complete: bool) -> tuple[Trouble, ...]:
