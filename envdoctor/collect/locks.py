@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
@@ -161,9 +162,12 @@ class _Reader:
                 raise LockError("the file is empty", 1)
             lock = formats.read(content.data, posixpath.basename(path), format_)
             lock = self.with_included(lock, path, content.data)
-            lock = self.paired(lock, path)
         except LockError as error:
             lock = formats.unreadable(shown, format_, error)
+        else:
+            # what is wrong with a manifest is said of the manifest
+            with suppress(LockError):
+                lock = self.paired(lock, path)
         return msgspec.structs.replace(lock, path=shown, named=named)
 
     def with_included(self, lock: Lock, path: str, data: bytes) -> Lock:

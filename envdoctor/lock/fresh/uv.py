@@ -278,7 +278,8 @@ class _Comparison:
         ):
             if own_file:
                 break
-            if any(not isinstance(item, str) for item in uv.get(setting) or ()):
+            given = uv.get(setting, [])
+            if not isinstance(given, list) or any(not isinstance(item, str) for item in given):
                 self.unknown = True
                 continue
             own = _Sources(root, root, ".", _folders(self.lock))
@@ -545,7 +546,9 @@ def _matching(pattern: str, files: Mapping[str, bytes]) -> list[str]:
     if any(char in folder for char in "*?["):
         return []
     names = files.get(f"{folder}/" if folder != "." else "./", b"").decode("utf-8", "replace").splitlines()
-    return [posixpath.normpath(f"{folder}/{name}") for name in names if fnmatch.fnmatchcase(name, wild) and name[0] != "."][:100]
+    return [
+        posixpath.normpath(f"{folder}/{name}") for name in names if fnmatch.fnmatchcase(name, wild) and not name.startswith(".")
+    ][:100]
 
 
 def _deep(pattern: str) -> bool:
