@@ -30,6 +30,7 @@ Install a build that has the architecture: a newer one for a new GPU, an older o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -53,7 +54,10 @@ RULE = Rule(
         "CUDA_ERROR_NO_BINARY_FOR_GPU",
     ),
 )
-CORE = ("torch", "tensorflow", "jax", "jaxlib", "onnxruntime", "cupy", "paddlepaddle", "mxnet")
+_CORE = re.compile(
+    r"(?:torch|torchvision|torchaudio|tensorflow(?:-gpu)?|tf-nightly|jaxlib|jax-cuda\d+-(?:plugin|pjrt)|onnxruntime-gpu|cupy(?:-.*)?"
+    r"|paddlepaddle-gpu|mxnet-cu\d+)$"
+)
 """Frameworks that take the GPU where there is one."""
 ON_PROCESSOR = ("xgboost", "lightgbm", "catboost", "faiss", "opencv", "ctranslate2", "llama-cpp-python", "dgl", "cuml")
 """Distributions that compute on the processor unless told otherwise."""
@@ -126,7 +130,7 @@ def _finding(
         known[0] for code in codes for one in code.sets for text in (*one.binaries, *one.ptx) if (known := architecture(text))
     ]
     newer = bool(built) and max(built) < device
-    core = name.startswith(CORE) and dist is not None
+    core = _CORE.match(name) is not None and dist is not None
     severity: Severity = "error"
     if not core and name.startswith("nvidia-"):
         return  # a library of the framework that pins it: that one has the same architectures, and says so

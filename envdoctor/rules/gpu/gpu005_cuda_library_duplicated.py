@@ -13,6 +13,7 @@ LD_LIBRARY_PATH with a library of the same name as one that the environment ship
 
 ## Look-alikes that are fine
 - One file under several names, and copies with the same size and name.
+- CUDA's runtime and the like, which serve all users of their major version.
 - Copies of different major versions: they have different names (GPU004).
 - Modules with DT_RPATH, which find their own whatever LD_LIBRARY_PATH says, apart from cuDNN's parts.
 - A copy in the system that nothing here would find.
@@ -42,6 +43,9 @@ RULE = Rule(
     reads=("natives", "libraries", "shell", "distributions", "machine", "sites"),
     messages=("CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED", "cuDNN version incompatibility: PyTorch was compiled"),
 )
+
+DECISIVE = ("cuDNN", "NCCL", "cuBLAS", "cuSPARSELt", "NVSHMEM")
+"""Libraries whose versions inside one major are not the same to their users; CUDA's runtime is."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -132,6 +136,8 @@ def _by_order(view: View, told: set[str]) -> Iterator[Finding]:
     for name, places in sorted(found.items()):
         known = role(name)
         title = ROLES[known[0]] if known else name
+        if title not in DECISIVE:
+            continue
         users = {distribution for distribution, _ in places.values()}
         if len(places) > 1 and len(users) > 1 and title not in told and len({file.size for _, file in places.values()}) > 1:
             by_title.setdefault(title, (name, places))
