@@ -66,19 +66,25 @@ class _File(NamedTuple):
 
 
 def find(
-    scene: Scene, records: Sequence[Record], owner: Mapping[str, int], present: Iterable[str], recorded: Iterable[str]
+    scene: Scene,
+    records: Sequence[Record],
+    owner: Mapping[str, int],
+    present: Iterable[str],
+    listed: Iterable[str],
+    recorded: Iterable[str],
 ) -> Found:
-    """`owner` has every path of the records, `present` what stands in their folders outside of site folders (both relative to the
-    prefix), `recorded` what RECORDs of Python distributions name outside of their site folder."""
+    """`owner` has every path of the records, `present` what stands in their folders outside of site folders, `listed` these
+    folders and the site folders (all relative to the prefix), `recorded` what RECORDs of Python distributions name outside of
+    their site folder."""
     loose = set(present).difference(owner)
-    if not loose:
-        return Found((), ())
     folders: set[str] = set()
-    for path in {path.rpartition("/")[0] for path in owner}:
+    for path in listed:
         while path and path not in folders:
             folders.add(path)
             path = path.rpartition("/")[0]
     loose -= folders
+    if not loose:
+        return Found((), ())
     loose.difference_update(_OWN)
     loose.difference_update(recorded)
     names = sorted(path for path in loose if _counts(path))
@@ -194,7 +200,7 @@ class _Search:
         return False
 
     def _compare(self, cache: str, name: str, match: re.Match[str]) -> tuple[tuple[int, int], CondaLost, list[str]] | None:
-        """The package, where the prefix has all its files and no record owns them."""
+        """The package, where the prefix has files of it and no record owns them: the cache's own, or all of the same sizes."""
         try:
             rows = msgspec.json.decode(fs.read(f"{cache}/{name}/info/paths.json", 16 << 20).data, type=_Paths).paths
         except (fs.Unreadable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -217,7 +223,8 @@ class _Search:
                 same += 1
             elif row.prefix_placeholder is None and row.size_in_bytes is not None and row.size_in_bytes != found.st_size:
                 unlike += 1
-        if not there or 10 * (len(there) + owned) < 9 * len(rows) or owned > len(there) or (unlike and not same):
+        whole = 10 * (len(there) + owned) >= 9 * len(rows) and owned <= len(there) and not unlike
+        if not there or not (same or whole):
             return None
         lost = CondaLost(
             name=text(match[1]),

@@ -101,6 +101,8 @@ class _Judge:
         self.folder = -1
         self.present: set[str] = set()
         """What stands in the folders outside of site folders that records name."""
+        self.listed: set[str] = set()
+        """These folders."""
 
     def _place(self) -> None:
         """Finds the site folders that records name: as they are on sys.path, else by where links lead."""
@@ -177,6 +179,7 @@ class _Judge:
         """Lists every folder outside of site folders that records name; notes what is not there."""
         folders = {path.rpartition("/")[0] for _, paths in outside for path in paths}
         folders.update(("conda-meta", ""))
+        self.listed = folders
         present = self.present
         states = watch.active.states if watch.active is not None else {}
         for folder in sorted(folders):
@@ -379,7 +382,9 @@ class _Judge:
             self._state(folder, problems)
         writers = tuple(sorted({record.writer for record in self.records}))
         leftovers = sorted(self.leftovers)
-        found = conda_lost.find(self.scene, self.records, self.owner, self.present.difference(leftovers), self._recorded())
+        listed = [*self.listed, *(place.start.rstrip("/") for place in self.places)]
+        present = self.present.difference(leftovers)
+        found = conda_lost.find(self.scene, self.records, self.owner, present, listed, self._recorded())
         return CondaMeta(
             writer="pixi" if "pixi" in names else self._newest(),  # type: ignore[arg-type]
             writers=writers,

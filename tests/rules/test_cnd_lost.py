@@ -49,6 +49,18 @@ def test_the_cache_tells_what_is_lost(writer: str, link: bool, tmp_path: Path) -
     assert command[0] == ("pixi" if writer == "pixi" else "conda")
 
 
+def test_half_linked(tmp_path: Path) -> None:
+    """An installation that was killed: some of the files, as hard links; copies of some would be anybody's."""
+    for link in (True, False):
+        env = conda_prefix(tmp_path, "rattler", name=f"env{link}")
+        cached(env, tmp_path / f"pkgs{link}", "pathways", link=link)
+        env.remove_record("pathways")
+        for path in ("etc/pathways.cfg", "lib/pathways.bin", "bin/pathways"):
+            (env.prefix / path).unlink()
+        found = diagnose(env.prefix, "CND012")
+        assert [(f.severity, f.subjects[0].name) for f in found] == [("error", "pathways")] * link
+
+
 def test_packages_of_the_cache_that_were_never_here(tmp_path: Path) -> None:
     """Removed, never installed, or another version of what is lost; with files of people that go by the same names."""
     env = conda_prefix(tmp_path, "rattler")

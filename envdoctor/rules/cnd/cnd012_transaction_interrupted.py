@@ -9,8 +9,8 @@ files, old files moved aside. conda takes what has no record for not installed a
 - Metadata of Python packages that conda linked (its `INSTALLER` says so) and that no record lists.
 - `conda-meta/history`: packages that it says are installed and that have no record, and lines of the last revision that have not
   come true.
-- The package cache, where something in the prefix's folders belongs to nobody: a package of which the prefix has all files, as
-  hard links or of the same sizes, and no record.
+- The package cache, where something in the prefix's folders belongs to nobody: a package of which the prefix has files as hard
+  links, or all files in the same sizes, and no record.
 - With no such package in the cache: files in those folders with several hard links, as only installers make them (likely), and
   libraries in `lib` (a remark; not where a history tells of all that was installed).
 
