@@ -10,12 +10,15 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from envdoctor.finding import Command, Fix, Safety
+from envdoctor.lazy import pattern
 from envdoctor.lock.held import Held
 from envdoctor.lock.model import Lock, Manifest
 
 if TYPE_CHECKING:
     from envdoctor.view import View
 
+_NAME = pattern(r"[A-Za-z0-9][\w.-]*")
+"""What of a lock may stand in a command by itself."""
 TOOLS = {"uv": "uv", "pixi": "pixi", "poetry": "poetry", "pdm": "pdm", "pipfile": "pipenv", "conda-lock": "conda-lock"}
 """The tool of a format, where it has one."""
 _CONDA_MANIFESTS = ("environment.yml", "environment.yaml")
@@ -110,7 +113,7 @@ class LockRemedy:
         if "--generate-hashes" in words or (lock.format == "requirements" and _hashed(lock)):
             options.append("--generate-hashes")
         for at, word in enumerate(words[:-1]):
-            if word in ("--python-version", "--extra", "--group") and words[at + 1].replace(".", "").replace("-", "").isalnum():
+            if word in ("--python-version", "--extra", "--group") and _NAME.fullmatch(words[at + 1]):
                 options += [word, words[at + 1]]
         return tuple(options)
 
@@ -128,7 +131,8 @@ class LockRemedy:
         folder, prefix = self.folder(lock), remedy.prefix
         own = prefix.replace("\\", "/").rpartition("/")[0] == folder and prefix.endswith(".venv")
         title = f"install what {lock.path} locks"
-        groups = [group for group in held.groups or () if group not in ("", "main", "default")]
+        groups = [group for group in held.groups or () if group not in ("main", "default") and _NAME.fullmatch(group)]
+        held = held._replace(extras=tuple(extra for extra in held.extras if _NAME.fullmatch(extra)))
         if lock.format == "uv" and lock.path.endswith("uv.lock"):
             where = () if own else ("--active",)
             options = [w for g in groups for w in ("--group", g)] + [w for extra in held.extras for w in ("--extra", extra)]
@@ -141,7 +145,7 @@ class LockRemedy:
             return title, (command,)
         if lock.format == "poetry":
             extras = [word for extra in held.extras for word in ("--extras", extra)]
-            without = [group for group in lock.default_groups if group and group not in groups]
+            without = [group for group in lock.default_groups if group not in groups and _NAME.fullmatch(group)]
             skipped = ("--without", ",".join(without)) if without else ()
             if not own:
                 title += f", with {prefix} activated"
@@ -156,7 +160,7 @@ class LockRemedy:
             dev = ("--dev",) if "develop" in groups else ()
             return f"{title}, in {folder}", (("pipenv", "sync", *dev),)
         if lock.format == "pixi":
-            environment = (held.groups or ("default",))[0]
+            environment = next((group for group in held.groups or () if _NAME.fullmatch(group)), "default")
             return title, (("pixi", "install", "--frozen", "--manifest-path", self.pixi_manifest(lock), "-e", environment),)
         if lock.format == "conda-lock":
             return title, (self._conda_lock(lock),)
@@ -192,11 +196,12 @@ class LockRemedy:
                 ("pixi", "workspace", "platform", "add", "--manifest-path", manifest, platform),
             )
         title, commands = self.relock(lock)
+        platforms = [one for one in (*lock.platforms, platform) if _NAME.fullmatch(one)]
         if lock.format == "conda-lock" and self.tool(lock) == "conda-lock":
-            known = [word for one in (*lock.platforms, platform) for word in ("-p", one)]
+            known = [word for one in platforms for word in ("-p", one)]
             return f"lock for {platform}, too", ((*commands[0], *known),)
         if lock.format in ("conda-lock", "explicit"):
-            known = [word for one in (*lock.platforms, platform) for word in ("--platform", one)]
+            known = [word for one in platforms for word in ("--platform", one)]
             if lock.format == "explicit":
                 sources = [word for path in self._manifests(lock) for word in ("-f", path)]
                 other = f"{self.folder(lock)}/conda-{platform}.lock"
