@@ -21,6 +21,8 @@ from envdoctor.yaml import scalars
 
 DEFAULT_PLATFORMS = ("linux-64", "osx-arm64", "osx-64", "win-64")
 """What conda-lock 4 locks for when no source names platforms."""
+LIMIT = 2000
+"""Characters of a requirement."""
 SELECTORS: dict[str, frozenset[str]] = {
     "linux-64": frozenset(("linux64", "unix", "linux")),
     "linux-aarch64": frozenset(("aarch64", "unix", "linux")),
@@ -30,7 +32,6 @@ SELECTORS: dict[str, frozenset[str]] = {
     "win-64": frozenset(("win", "win64")),
 }
 """Platforms, and the words in square brackets that keep a line for each."""
-_SELECTOR = re.compile(r".+?#.*\[([^\[\]]+)\][^()]*\Z")
 _BRACKETS = re.compile(r".*(\[.*\])", re.DOTALL)
 _PAIR = re.compile(r"""([a-zA-Z0-9_-]+?)=(["']?)([^'"]*?)(\2)(?:[, ]|$)""")
 _NAME = re.compile(r"([^ =<>!~]+)?([><!=~ ].+)?")
@@ -201,9 +202,22 @@ def selected(content: str, platform: str | None) -> str:
 
 
 def selector(line: str) -> str | None:
-    """The word in a line's selector: ``linux`` of ``- gcc  # [linux]``."""
-    match = _SELECTOR.match(line) if "#" in line and not line.lstrip().startswith("#") else None
-    return match[1] if match else None
+    """The word in a line's selector: ``linux`` of ``- gcc  # [linux]``; the last one behind the first #, with no parenthesis
+    behind it."""
+    comment = line.find("#", 1)
+    if comment < 0 or line.lstrip().startswith("#"):
+        return None
+    first = max(line.rfind("("), line.rfind(")"), comment)
+    end = line.rfind("]")
+    for _ in range(20):
+        if end <= first:
+            break
+        start = line.rfind("[", comment, end)
+        word = line[start + 1 : end]
+        if start > comment and word and "]" not in word:
+            return word
+        end = line.rfind("]", 0, end)
+    return None
 
 
 def _top(content: str, path: str) -> dict[str, yaml.Node]:
@@ -312,6 +326,8 @@ def _pip_lines(section: yaml.Node) -> list[tuple[str, int]]:
 # ----------------------------------------------------------------------------------------------------------- conda's specs
 def conda(text: str, category: str = "main") -> Dependency:
     """A conda spec as conda-lock understands it: ``python=3.11`` is ``3.11.*``. Raises Refused."""
+    if len(text) > LIMIT:
+        raise Refused(f"{text[:80]!r}…: too long")
     rest = text.partition("#")[0].split(" if ", 1)[0]
     if rest.endswith((".conda", ".tar.bz2")) or text.endswith("@") or "(" in rest.partition("[")[0]:
         raise Refused(f"{text[:80]!r}: not a name with a version")
@@ -426,6 +442,8 @@ def python(text: str, manager: str, category: str, *, conda_name: str | None = N
     """
     from packaging.requirements import InvalidRequirement, Requirement
 
+    if len(text) > LIMIT:
+        raise Refused(f"{text[:80]!r}…: too long")
     head, semicolon, marker = text.rpartition(";")
     body, markers = (head.strip(), marker.strip()) if semicolon else (text, None)
     digest = None

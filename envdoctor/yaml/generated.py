@@ -297,18 +297,21 @@ class _Reader:
         if text in ("[]", "{}"):
             self.end(indent)
             return [] if text == "[]" else {}
+        node, tries = None, 0
         while True:
-            try:
-                node = yaml.load(text)
-                break
-            except (Broken, Unknown):
-                # brackets that are closed on a line below
-                own, dash, key, rest = self.rows[self.at + 1] if self.at + 1 < self.size else ("", "", "", "")
-                line = f"{dash}{f'{key}: ' if key and rest else f'{key}:' if key else ''}{rest}".rstrip(" ")
-                if not line or "#" in line or len(own) <= len(indent) or len(text) > MAX_FLOW:
-                    self.unfit()
-                text = f"{text} {line}"
-                self.at += 1
+            if text.count("[") <= text.count("]") and text.count("{") <= text.count("}"):
+                try:
+                    node = yaml.load(text)
+                    break
+                except (Broken, Unknown):
+                    tries += 1
+            # brackets that are closed on a line below
+            own, dash, key, rest = self.rows[self.at + 1] if self.at + 1 < self.size else ("", "", "", "")
+            line = f"{dash}{f'{key}: ' if key and rest else f'{key}:' if key else ''}{rest}".rstrip(" ")
+            if not line or "#" in line or len(own) <= len(indent) or len(text) > MAX_FLOW or tries > 5:
+                self.unfit()
+            text = f"{text} {line}"
+            self.at += 1
         self.end(indent)
         return node.plain if node is not None else ""
 

@@ -16,6 +16,8 @@ from envdoctor.lock import document
 from envdoctor.lock.formats.conda_lock import artifact_of
 from envdoctor.lock.model import Artifact, Lock, Locked, LockError, Need, VirtualPackage
 
+MAX_REQUIREMENT = 4000
+"""Characters of a requirement."""
 VERSIONS = ("4", "5", "6", "7")
 KEYS = ("conda", "pypi", "conda_source", "source")
 _SOURCE = re.compile(r"([^\s\[\]]+)\[([0-9A-Za-z]+)\] @ (.+)\Z")
@@ -333,7 +335,7 @@ class _Reader:
     def requirement(self, text: str) -> Need | None:
         """``requests[socks] >=2, <3 ; python_version < '3.9'`` as it is written here."""
         if text not in self.requirements:
-            match = _REQUIREMENT.match(text.strip())
+            match = _REQUIREMENT.match(" ".join(text.split())) if len(text) < MAX_REQUIREMENT else None
             if match is None:
                 self.problems.append(f"a requirement that is none: {text[:100]}")
                 self.requirements[text] = None

@@ -33,6 +33,8 @@ CUDA = (
 GLIBC = ("2.28", "2.17")
 """What conda-lock takes for granted since 2.5, and before."""
 MAX_REASONS = 20
+MAX_SOURCES = 256 << 10
+"""Bytes of all source files; a thousand times of what they have."""
 MAX_PLATFORMS = 30
 
 
@@ -44,7 +46,7 @@ def sources(lock: Lock, here: Collection[str], _files: Mapping[str, bytes]) -> t
 def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
     """The lock with whether it is fresh, and the virtual packages that it was solved for, where the hash tells."""
     data = {name: files[name] for name in lock.manifests if name in files}
-    if not data or len(data) < len(lock.manifests):
+    if not data or len(data) < len(lock.manifests) or sum(map(len, data.values())) > MAX_SOURCES:
         return lock
     hashes = {what.removeprefix("content-hash "): text for what, text in lock.recorded if what.startswith("content-hash ")}
     answer = compare(lock, data, dict(list(hashes.items())[:MAX_PLATFORMS]), tables(lock, files))

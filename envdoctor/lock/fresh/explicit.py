@@ -41,7 +41,7 @@ def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
             lock, fresh=judged.fresh, stale_because=judged.stale_because, freshness_by=judged.freshness_by
         )
     name = next((one for one in MANIFESTS if one in files), None)
-    if name is None:
+    if name is None or len(files[name]) > conda_lock.MAX_SOURCES:
         return lock
     answer = conda_lock.compare(lock, {name: files[name]}, hashes, conda_lock.tables(lock, files))
     if answer is None or answer.fresh == "unknown":

@@ -22,6 +22,8 @@ from envdoctor.lock.manifests import pixi
 from envdoctor.lock.model import Lock, Locked, LockError, Wish
 
 MAX_REASONS = 20
+MAX_WORK = 500_000
+"""Requirements and entries that are looked at, over all environments and platforms."""
 _MARKERS = {
     "linux": {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux"},
     "osx": {"os_name": "posix", "sys_platform": "darwin", "platform_system": "Darwin"},
@@ -73,6 +75,7 @@ class _Comparison:
         self.reasons: dict[str, dict[str, None]] = {}
         """Each with the platforms (environments) that it is about."""
         self.unknown = False
+        self.work = 0
         self.entries: dict[tuple[str, str], list[Locked]] = {}
         for entry in lock.packages:
             for place in entry.places:
@@ -139,6 +142,10 @@ class _Comparison:
     # ---------------------------------------------------------------------------------------------------- requirements
     def requirements(self, environment: pixi.Environment, platform: str) -> None:
         entries = self.entries.get((environment.name, platform), [])
+        self.work += len(entries) + sum(len(feature.wishes) for feature in environment.features)
+        if self.work > MAX_WORK:
+            self.unknown = True
+            return
         conda = {entry.name: entry for entry in entries if entry.manager == "conda"}
         python = {entry.name: entry for entry in entries if entry.manager == "pypi"}
         brought = {document.name_of(name) for entry in conda.values() for name in (entry.name, *entry.provides)}
