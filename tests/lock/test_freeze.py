@@ -442,3 +442,25 @@ def test_verify_installs_it_elsewhere(tmp_path: Path, index: Index, freeze: Free
     said = freeze(env.prefix, "--kind", kind, "--verify")
     assert said.code == 0, said
     assert "verified: 4 packages for " in said.err
+
+
+def test_hostile_metadata_puts_nothing_into_a_lock(tmp_path: Path, index: Index, freeze: Freeze) -> None:
+    env = venv(tmp_path / "env")
+    install(env.prefix, index, "alpha")
+    evil = 'evil"\n[[packages]]\nname = "x'
+    env.dist("evil", "1", metadata=f"Metadata-Version: 2.1\nName: evil\nVersion: 1\\n--index-url\x1b[31m {evil}\n\n")
+    bad = {
+        "url": "https://x.example/a.whl --hash=sha256:00\n--index-url https://evil.example",
+        "archive_info": {"hash": "sha256=00"},
+    }
+    env.dist("worse", "1", direct_url=json.dumps(bad))
+    git = {"url": "https://git.example/x", "vcs_info": {"vcs": "git", "commit_id": "main\n-r /etc/passwd"}}
+    env.dist("worst", "1", direct_url=json.dumps(git))
+    for kind in ("pylock", "requirements"):
+        said = freeze(env.prefix, "--kind", kind)
+        assert said.code == 1
+        text = Path("pylock.toml" if kind == "pylock" else "requirements.txt").read_text()
+        for word in ("evil", "passwd", "\x1b", "worse", "worst"):
+            assert word not in text
+        assert "\x1b" not in said.err
+        assert len([line for line in said.err.splitlines() if line.startswith("not locked: ")]) == 3

@@ -429,3 +429,24 @@ def test_verify_finds_another_file_of_the_same_name(project: Path, lock: Lock) -
     assert said.code == 2
     assert "--verify: pylock.toml cannot be installed" in said.err
     assert "mismatch" in said.err.lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("requirements.in", b"app\n<<<<<<< mine\n=======\n>>>>>>> theirs\n", "requirements.in:2: merge-conflict markers"),
+        ("pyproject.toml", b"[project]\nname = \n", "line 2"),
+        ("requirements.in", b"-r nothere.in\n", "nothere.in"),
+        ("requirements.in", None, "requirements.in: "),
+    ],
+)
+def test_manifests_that_cannot_be_read(project: Path, lock: Lock, name: str, content: bytes | None, words: str) -> None:
+    if content is None:
+        os.mkfifo(project / name)
+    else:
+        (project / name).write_bytes(content)
+    said = lock(*PINNED)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith("error: ")
+    assert words in said.err
+    assert not (project / "pylock.toml").exists()

@@ -38,6 +38,8 @@ Kind = Literal["conda-lock", "explicit", "pylock", "requirements"]
 MARK = "envdoctor lock --freeze"
 """Stands in the header of what is made here."""
 MAX_CANDIDATES = 4
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
+_PLAIN = re.compile(r"[!-~]{1,2000}")
 _BESIDE = (".pyc", "/INSTALLER", "/REQUESTED", "/direct_url.json", "/uv_cache.json")
 """Ends of paths that installers write beside a wheel's files."""
 _MARKED = re.compile(rf"^#.*\b{re.escape(MARK)}\b", re.MULTILINE)
@@ -323,6 +325,8 @@ def by_address(one: Distribution, view: View) -> Frozen | None:
     label = _label(one)
     if one.version is None:
         return Frozen(None, f"{label}: its metadata has no version")
+    if not _NAME.fullmatch(one.name) or not _version(one.version):
+        return Frozen(None, f"{label}: no name or version that a lock can hold")
     if one.editable is not None or (one.direct_url is not None and one.direct_url.editable):
         project = view.snapshot.project
         own = project is not None and project.name is not None and name_of(project.name) == one.name
@@ -333,6 +337,8 @@ def by_address(one: Distribution, view: View) -> Frozen | None:
     if direct is None:
         return None
     url = stripped(direct.url)
+    if not all(_PLAIN.fullmatch(word) for word in (url, direct.subdirectory or "x", direct.commit or "x", direct.vcs or "git")):
+        return Frozen(None, f"{label}: its direct_url.json holds no address")
     scheme = url.partition("://")[0] if "://" in url else ""
     if direct.vcs:
         if not direct.commit:
@@ -350,6 +356,8 @@ def by_address(one: Distribution, view: View) -> Frozen | None:
     if scheme not in ("http", "https"):
         return Frozen(None, f"{label}: from a file of this machine: {url}")
     algorithm, _, digest = direct.archive_hash.partition("=")
+    if not re.fullmatch(r"[0-9a-fA-F]{64,128}", digest):
+        return Frozen(None, f"{label}: from {url}, and its hash is none")
     artifact = Artifact(
         kind="archive",
         name=url.partition("#")[0].rpartition("/")[2],
@@ -358,6 +366,17 @@ def by_address(one: Distribution, view: View) -> Frozen | None:
         path=direct.subdirectory,
     )
     return Frozen(Locked(name=one.name, version=one.version, source=url.partition("#")[0], artifacts=(artifact,)))
+
+
+def _version(text: str) -> bool:
+    """A version that an installer could be asked for."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _file_of_here(one: Distribution) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -14,6 +15,9 @@ from envdoctor.lock.make.entries import MAIN, needs_of
 from envdoctor.lock.model import Artifact, Locked
 from envdoctor.snapshot import CondaPackage
 
+_PLAIN = re.compile(r"[!-~]{1,2000}")
+_HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
+
 
 def entry(package: CondaPackage, platform: str) -> Locked | str:
     """A record of conda-meta as an entry: it holds all that is needed; else why it cannot be locked."""
@@ -21,8 +25,10 @@ def entry(package: CondaPackage, platform: str) -> Locked | str:
     url = public(package.url or "")
     if "://" not in url:
         return f"{label}: its record has no address"
+    if not all(_PLAIN.fullmatch(word) for word in (url, package.name, package.version, package.build or "0")):
+        return f"{label}: its record holds what no lock can"
     hashes = tuple((name, value.lower()) for name, value in (("md5", package.md5), ("sha256", package.sha256)) if value)
-    if not hashes:
+    if not hashes or not all(_HEX.fullmatch(value) for _, value in hashes):
         return f"{label}: its record has no hash"
     return Locked(
         name=package.name.lower(),

@@ -17,7 +17,7 @@ from typing import Any, Literal
 from envdoctor.collect import files, toml
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.lock import changes as differences
-from envdoctor.lock.document import name_of
+from envdoctor.lock.document import conflict, name_of
 from envdoctor.lock.make import here, places, uv
 from envdoctor.lock.make.finish import as_document, finish, old_lock, old_text, shown, stripped, without_credentials
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
@@ -38,6 +38,8 @@ _DRY = re.compile(r"^(Add|Remove|Update) (\S+)(?: v(\S+?))?(?: -> v(\S+))?$")
 def run(options: Options, manifests: tuple[str, ...]) -> int:
     """Makes the lock that `options` ask for from `manifests` (absolute paths). Raises MakeError with the old lock untouched."""
     folder = os.path.dirname(manifests[0])
+    for manifest in manifests:
+        _readable(options, manifest)
     kind = kind_of(options, manifests, folder)
     if kind == "uv":
         return _uv_lock(options, manifests, folder)
@@ -476,9 +478,7 @@ def _requires_python(path: str) -> str | None:
     """``requires-python`` of a pyproject.toml, or poetry's ``python``."""
     if os.path.basename(path) != "pyproject.toml":
         return None
-    document, problem = toml.load(path)
-    if problem:
-        raise MakeError(f"{path}: {problem}")
+    document, _ = toml.load(path)
     value = toml.table(document, "project").get("requires-python")
     if value is None:
         from envdoctor.lock.manifests.poetry_specs import pep440
@@ -486,6 +486,23 @@ def _requires_python(path: str) -> str | None:
         poetry = toml.table(document, "tool", "poetry", "dependencies").get("python")
         value = pep440(poetry) if isinstance(poetry, str) else None
     return value if isinstance(value, str) and value.strip() else None
+
+
+def _readable(options: Options, path: str) -> None:
+    """Raises MakeError, with the place, for a manifest that is no file, or in which nothing can be read."""
+    name = shown(options, path)
+    try:
+        content = files.read(path, 16 << 20)
+    except files.Unreadable as error:
+        raise MakeError(f"{name}: {error}") from None
+    line = conflict(content.data)
+    if line is not None:
+        raise MakeError(f"{name}:{line}: merge-conflict markers: the file was merged by hand and not finished")
+    if path.endswith(".toml"):
+        _, problem = toml.load(path)
+        if problem:
+            found = re.search(r" ?\(at line (\d+), column \d+\)$", problem)
+            raise MakeError(f"{name}:{found[1]}: {problem[: found.start()]}" if found else f"{name}: {problem}")
 
 
 def _pin(folder: str) -> str | None:
