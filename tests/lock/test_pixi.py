@@ -550,3 +550,82 @@ def test_pyproject() -> None:
         assert found.fresh == "no"
         assert any(reason in one for one in found.stale_because), found.stale_because
     assert judged(lock, "[project]\nname='x'\n", "pyproject.toml").fresh == "unknown"
+
+
+# ------------------------------------------------------------------------------------------- what pixi says of its own examples
+def small(rows: str, packages: str, *, head: str = "version: 7\nplatforms:\n- name: linux-64\n") -> str:
+    return f"{head}environments:\n{rows}packages:\n{packages}"
+
+
+ONE = "- conda: https://repo.example/chan/linux-64/foobar-0.1.0-h2_0.conda\n  sha256: 90\n"
+ROW = """\
+  {}:
+    channels:
+    - url: https://repo.example/chan/
+    packages:
+      {}:
+      - conda: https://repo.example/chan/linux-64/foobar-0.1.0-h2_0.conda
+"""
+WORKSPACE = '[workspace]\nchannels = ["chan"]\nplatforms = ["linux-64"]\n'
+
+
+def test_an_exact_version_needs_no_operator() -> None:
+    lock = small(ROW.format("default", "linux-64"), ONE)
+    assert judged(lock, WORKSPACE + '[dependencies]\nfoobar = "0.1.0"\n').fresh == "yes"
+    assert judged(lock, WORKSPACE + '[dependencies]\nfoobar = "0.1"\n').fresh == "yes"  # 0.1 is 0.1.0
+    assert judged(lock, WORKSPACE + '[dependencies]\nfoobar = "0.1.1"\n').fresh == "no"
+
+
+def test_an_environment_that_is_gone() -> None:
+    lock = small(ROW.format("default", "linux-64") + ROW.format("removed", "linux-64"), ONE, head="version: 6\n")
+    assert judged(lock, WORKSPACE + '[dependencies]\nfoobar = "0.1.0"\n').fresh == "no"
+
+
+def test_virtual_packages_of_a_platform() -> None:
+    head = "version: 7\nplatforms:\n- name: extra\n  subdir: linux-64\n  virtual-packages:\n  - __cuda=12.0\n  - __glibc=2.28\n"
+    lock = small(ROW.format("default", "extra"), ONE, head=head)
+    text = '[workspace]\nchannels = ["chan"]\nplatforms = [{}]\n[dependencies]\nfoobar = "*"\n'
+    for platform, fresh_ in (
+        ('{ name = "extra", platform = "linux-64", cuda = "12.0" }', "yes"),
+        ('{ name = "extra", subdir = "linux-64", virtual-packages = ["__glibc=2.28", "__cuda=12.0"] }', "yes"),
+        ('{ name = "extra", platform = "linux-64", cuda = "11.0" }', "no"),
+        ('{ name = "extra", subdir = "linux-64", virtual-packages = ["__osx=12"] }', "no"),
+    ):
+        assert judged(lock, text.replace("{}", platform)).fresh == fresh_
+
+
+def test_extras_of_conda_packages() -> None:
+    rows = ROW.format("default", "linux-64").replace("packages:\n      linux-64:\n", "packages: {}\n").split("      - ")[0]
+    packages = ""
+    for extra in ("foo", "bar"):
+        row = ROW.format(f"env-{extra}", "linux-64").replace("linux-64/foobar-0.1.0-h2_0", f"noarch/dep-{extra}-1.0.0-0")
+        rows += row + "      - conda: https://repo.example/chan/noarch/my-package-1.0.0-0.conda\n"
+        packages += f"- conda: https://repo.example/chan/noarch/dep-{extra}-1.0.0-0.conda\n"
+    packages += "- conda: https://repo.example/chan/noarch/my-package-1.0.0-0.conda\n"
+    packages += "  extra_depends:\n    bar:\n    - dep-bar\n    foo:\n    - dep-foo\n"
+    text = WORKSPACE + "".join(
+        f'[feature.{extra}.dependencies]\nmy-package = {{ version = "*", extras = ["{extra}"] }}\n' for extra in ("foo", "bar")
+    )
+    text += '[environments]\nenv-bar = { features = ["bar"], solve-group = "s" }\n'
+    text += 'env-foo = { features = ["foo"], solve-group = "s" }\n'
+    assert judged(small(rows, packages), text).stale_because == ()
+    assert judged(small(rows, packages), text.replace('["foo"] }', '["none"] }', 1)).fresh == "no"
+
+
+def test_an_index_of_one_package() -> None:
+    packages = ONE + (
+        "- pypi: https://files.example/my_dep-1.0.0-py3-none-any.whl\n  name: my-dep\n  version: 1.0.0\n"
+        "  index: https://index.example/simple\n"
+    )
+    rows = ROW.format("default", "linux-64") + "      - pypi: https://files.example/my_dep-1.0.0-py3-none-any.whl\n"
+    text = WORKSPACE + '[dependencies]\nfoobar = "*"\n[pypi-dependencies]\nmy-dep = { version = "==1.0.0", index = "%s" }\n'
+    assert judged(small(rows, packages), text % "https://index.example/simple").fresh == "yes"
+    assert judged(small(rows, packages), text % "https://custom.example/simple").fresh == "no"
+
+
+def test_overrides_loosen_requirements() -> None:
+    packages = ONE + "- pypi: https://files.example/my_dep-1.0.0-py3-none-any.whl\n  name: my-dep\n  version: 1.0.0\n"
+    rows = ROW.format("default", "linux-64") + "      - pypi: https://files.example/my_dep-1.0.0-py3-none-any.whl\n"
+    text = WORKSPACE + '[dependencies]\nfoobar = "*"\n[pypi-dependencies]\nmy-dep = ">=2"\n'
+    assert judged(small(rows, packages), text).fresh == "no"
+    assert judged(small(rows, packages), text + '[pypi-options.dependency-overrides]\nmy-dep = "*"\n').fresh == "yes"

@@ -90,6 +90,7 @@ class _Comparison:
             places[where] = None
 
     def run(self) -> None:
+        self.virtual()
         declared = {environment.name for environment in self.workspace.environments}
         for name in self.lock.groups:
             if name not in declared:
@@ -131,6 +132,19 @@ class _Comparison:
         wanted = found.get("channel-priority", "strict")
         if priority is not None and isinstance(wanted, str) and priority != wanted:
             self.reason(f"{self.name}: channel-priority is {wanted}; the lock was made with {priority}")
+
+    def virtual(self) -> None:
+        """What platforms are declared with, where the lock says what it was solved for."""
+        locked: dict[str | None, dict[str, str]] = {}
+        for one in self.lock.virtual_packages:
+            locked.setdefault(one.platform, {})[one.name] = one.version
+        for platform, declared in self.workspace.virtual.items():
+            place = platform if platform in locked else self.workspace.platforms.get(platform, platform)
+            for name, version in declared.items():
+                was = locked.get(place, {}).get(name)
+                if place in locked and was != (version or "0"):
+                    text = f"{self.name}: {platform} has {name} {version}"
+                    self.reason(f"{text}; the lock is made for {was}" if was else f"{text}; the lock is made without")
 
     def platforms(self, environment: pixi.Environment) -> None:
         locked = self.recorded.get(f"platforms {environment.name}", "").split()

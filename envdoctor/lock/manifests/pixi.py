@@ -21,6 +21,9 @@ _SYSTEMS = {"linux": ("linux-",), "osx": ("osx-",), "win": ("win-",), "unix": ("
 _CONDA_TABLES = ("dependencies", "host-dependencies", "build-dependencies")
 _KEY = re.compile(r"""\s*(?:"([^"]+)"|'([^']+)'|([A-Za-z0-9_-]+))\s*=""")
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]\s*(?:#.*)?\Z")
+_VIRTUAL = {
+    "cuda": "__cuda", "glibc": "__glibc", "libc": "__glibc", "linux": "__linux", "macos": "__osx", "osx": "__osx", "win": "__win",
+}  # fmt: skip
 _UNREAD = ("constraints", "dev")
 """Tables of dependencies whose meaning is not read."""
 
@@ -56,6 +59,8 @@ class Workspace(NamedTuple):
     channels: tuple[str, ...]
     platforms: dict[str, str]
     """Subdir by name."""
+    virtual: dict[str, dict[str, str]]
+    """Virtual packages that a platform is declared with: version by name, by platform's name."""
     environments: tuple[Environment, ...]
     features: tuple[Feature, ...]
     requires_python: str | None
@@ -103,6 +108,7 @@ class _Reader:
         self.problems: list[str] = []
         self.lines = _lines(source)
         self.subdirs: dict[str, str] = {}
+        self.virtual: dict[str, dict[str, str]] = {}
 
     def workspace(self) -> Workspace:
         key = "workspace" if "workspace" in self.top else "project"
@@ -125,6 +131,7 @@ class _Reader:
             name=document.maybe(own.get("name") or project.get("name"), f"{self.prefix}{key}.name"),
             channels=tuple(archives.short(document.public(one)) for one, _ in channels),
             platforms=self.subdirs,
+            virtual=self.virtual,
             environments=environments,
             features=tuple(features.values()),
             requires_python=requires_python,
@@ -154,6 +161,8 @@ class _Reader:
                 subdir = item.get("subdir", item.get("platform"))
                 name = item.get("name", subdir)
                 subdir = subdir if subdir is not None else name
+                if isinstance(name, str):
+                    self.virtual[name] = _virtual(item)
             else:
                 name = subdir = item
             found[document.word(name, f"{where}[{index}]")] = document.word(subdir, f"{where}[{index}]")
@@ -332,6 +341,16 @@ class _Reader:
 def _table(value: Any, key: str, where: str = "") -> dict[str, Any]:
     found = value.get(key) if isinstance(value, Mapping) else None
     return document.table(found, f"{where}{key}")
+
+
+def _virtual(platform: Mapping[str, Any]) -> dict[str, str]:
+    """The virtual packages that a platform's table names, by words of its own or as ``virtual-packages``."""
+    found = {_VIRTUAL[key]: value for key, value in platform.items() if key in _VIRTUAL and isinstance(value, str)}
+    listed = platform.get("virtual-packages")
+    for text in listed if isinstance(listed, list) else ():
+        name, _, version = str(text).partition("=")
+        found[name.strip()] = version.partition("=")[0].strip()
+    return found
 
 
 def _source(value: Mapping[str, Any]) -> str | None:
