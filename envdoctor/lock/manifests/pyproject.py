@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envdoctor.lock.document import decode, maybe, name_of, public, table, tables, toml, word, words
+from envdoctor.lock.document import decode, maybe, name_of, public, table, toml, word, words
 from envdoctor.lock.manifests.poetry_specs import pep440
 from envdoctor.lock.manifests.wishes import Lines, of_text
 from envdoctor.lock.model import LockError, Manifest, Wish
@@ -22,7 +22,34 @@ Group = tuple[list[str], list[str]]
 def read(data: bytes, path: str) -> Manifest:
     """What the file declares. Raises LockError."""
     source = decode(data)
-    return of_document(toml(source), path, source)
+    document = toml(source)
+    manifest = of_document(document, path, source)
+    return _with_pixi(manifest, document, source) if "pixi" in manifest.tools else manifest
+
+
+def _with_pixi(manifest: Manifest, document: dict[str, Any], source: str) -> Manifest:
+    """With what ``[tool.pixi]`` says of conda: channels, platforms, packages."""
+    import msgspec
+
+    from envdoctor.lock.manifests import pixi
+
+    if not pixi.declares(document):
+        return manifest
+    try:
+        other = pixi.workspace(document, source, pyproject=True)
+    except LockError as error:
+        place = f"{error.where}: " if error.where else ""
+        return msgspec.structs.replace(manifest, problems=(*manifest.problems, f"{place}{error}"))
+    return msgspec.structs.replace(
+        manifest,
+        name=manifest.name or other.name,
+        channels=other.channels,
+        platforms=tuple(dict.fromkeys(other.platforms.values())),
+        wishes=(
+            *manifest.wishes,
+            *(wish for feature in other.features for wish in feature.wishes if wish.manager == "conda"),
+        ),
+    )
 
 
 def of_document(document: dict[str, Any], path: str, source: str = "") -> Manifest:
@@ -92,11 +119,15 @@ def groups_of(document: dict[str, Any], problems: list[str]) -> dict[str, list[s
             raise LockError("expected an array", where=f"dependency-groups.{group}")
         raw[name_of(group)] = items
 
+    known: dict[str, list[str]] = {}
+
     def expanded(group: str, chain: tuple[str, ...]) -> list[str]:
-        found: list[str] = []
+        if group in known:
+            return known[group]
+        found: dict[str, None] = {}
         for index, item in enumerate(raw[group]):
             if isinstance(item, str):
-                found.append(item)
+                found[item] = None
                 continue
             other = item.get("include-group") if isinstance(item, dict) else None
             if not isinstance(other, str):
@@ -108,11 +139,9 @@ def groups_of(document: dict[str, Any], problems: list[str]) -> dict[str, list[s
             elif other not in raw:
                 problems.append(f"dependency-groups.{group}: includes {other}, which is not there")
             else:
-                found += expanded(other, (*chain, other))
-                if len(found) > 10_000:
-                    problems.append(f"dependency-groups.{group}: too many requirements")
-                    return found[:10_000]
-        return found
+                found |= dict.fromkeys(expanded(other, (*chain, other)))
+        known[group] = list(found)
+        return known[group]
 
     return {group: expanded(group, (group,)) for group in raw}
 
@@ -263,6 +292,3 @@ def _python_marker(specifier: str) -> list[str]:
             variable = "python_full_version" if digits.rstrip(".*").count(".") > 1 else "python_version"
             found.append(f"{variable} {operator} '{digits.removesuffix('.*')}'")
     return found
-
-
-__all__ = ["groups_of", "of_document", "read", "source_text", "tables", "uv_default_groups"]
