@@ -72,7 +72,9 @@ def environments(a: Side, b: Side, before: View, after: View) -> Difference:
 def locks(a: Side, b: Side, before: Lock, after: Lock, platforms: Collection[str] = (), python: str | None = None) -> Difference:
     """Two locks, by platform where both have platforms. With `platforms` what they install there, with Python `python`."""
     if platforms:
-        one, other = (_on(lock, platforms, python) for lock in (before, after))
+        lowest = max(_lowest(before), _lowest(after))
+        version = python or (f"3.{lowest}" if lowest else "3.12")
+        one, other = (_on(lock, platforms, version) for lock in (before, after))
         changes = packages.compare_inventories(one, other, strict=False)
     else:
         changes = packages.compare_inventories(
@@ -233,7 +235,7 @@ def _locked(entry: Locked) -> Item:
     )
 
 
-def _on(lock: Lock, platforms: Collection[str], python: str | None) -> dict[str, dict[Key, tuple[Item, ...]]]:
+def _on(lock: Lock, platforms: Collection[str], python: str) -> dict[str, dict[Key, tuple[Item, ...]]]:
     """What a lock installs on platforms, of all its groups and extras."""
     from envdoctor.lock.held import Setting
     from envdoctor.lock.make.places import machine_of
@@ -242,7 +244,7 @@ def _on(lock: Lock, platforms: Collection[str], python: str | None) -> dict[str,
     for platform in sorted(platforms):
         if lock.platforms and platform not in lock.platforms:
             continue
-        snapshot = machine_of(platform, python or _lowest(lock) or "3.12")
+        snapshot = machine_of(platform, python)
         setting = Setting(snapshot, snapshot.machine, platform)
         items: dict[Key, list[Item]] = {}
         for entry in setting.everything(lock):
@@ -251,11 +253,12 @@ def _on(lock: Lock, platforms: Collection[str], python: str | None) -> dict[str,
     return found
 
 
-def _lowest(lock: Lock) -> str | None:
+def _lowest(lock: Lock) -> int:
+    """Minor version of the lowest Python 3 that a lock is for, 0 where it does not say."""
     import re
 
-    match = re.search(r">=\s*(3\.\d+)", lock.requires_python or "")
-    return match[1] if match else None
+    match = re.search(r"(?:>=|==|~=)\s*3\.(\d{1,3})", lock.requires_python or "")
+    return int(match[1]) if match else 0
 
 
 # --------------------------------------------------------------------------------------------------------------------- facts
