@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 
+from envdoctor.lock import conda_spec
 from envdoctor.lock.document import name_of
 from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Artifact, Locked, Need
 
 MAIN = "main"
-_BRACKETS = re.compile(r"\[(?P<inner>[^\]]*)\]")
-_VERSION = re.compile(r"""version\s*=\s*(?:'([^']*)'|"([^"]*)"|([^,\]'"]+))""")
+_PLAIN = re.compile(r"([a-z0-9_-]+)(?: ((?:[<>]=?[0-9][0-9a-z.]*,?)+(?<!,)))?\Z")
+"""The greatest part of what repodata holds: it stays as it is."""
 
 
 def needs_of(depends: Iterable[str]) -> tuple[Need, ...]:
@@ -23,43 +25,18 @@ def needs_of(depends: Iterable[str]) -> tuple[Need, ...]:
     return tuple(Need(name=name, spec=_joined(versions)) for name, versions in sorted(found.items()))
 
 
+@lru_cache(maxsize=4096)
 def parted(spec: str) -> tuple[str, str]:
     """Name and version of a MatchSpec in repodata, as conda's own parser gives them back; '' for any version."""
-    text = spec.partition("#")[0].partition(" if ")[0].strip()
-    version = ""
-    brackets = _BRACKETS.search(text)
-    if brackets is not None:
-        match = _VERSION.search(brackets["inner"])
-        version = next((one for one in match.groups() if one is not None), "").strip() if match else ""
-        text = text[: brackets.start()].strip()
-    text = text.rpartition("::")[2].strip()
-    match = re.match(r"[^\s=<>!~;,|*]+", text)
-    name = match[0] if match else text
-    rest = text[len(name) :].strip()
-    if rest:
-        version = _version(rest)
-    return name.lower(), version
-
-
-def _version(text: str) -> str:
-    """The version of ``VERSION [BUILD]`` or ``=VERSION=BUILD`` behind a name."""
-    # blanks after operators and around commas do not part version and build
-    text = re.sub(r"\s*([,|])\s*", r"\1", re.sub(r"([<>=!~]=?)\s+", r"\1", text))
-    version, _, build = text.partition(" ")
-    if not build and "=" in version.lstrip("<>=!~"):
-        head = re.match(r"[<>=!~]*", version)
-        mark = head[0] if head else ""
-        body, _, build = version[len(mark) :].partition("=")
-        if not re.search(r"[<>!~,|]", body + build) and mark in ("", "=", "=="):
-            return f"=={body}" if mark == "==" else body
-    if version.startswith("==") and not re.search(r"[,|]", version):
-        return version if build.strip() else version[2:]
-    if version.startswith("=") and not version.startswith("=="):
-        version = version[1:]
-        return version if version.endswith("*") or build.strip() else f"{version}.*"
-    if re.fullmatch(r"[\w.!+]+\*", version) and not version.endswith(".*"):
-        return f"{version[:-1]}.*"
-    return version
+    match = _PLAIN.match(spec)
+    if match is not None:
+        return match[1], match[2] or ""
+    try:
+        found = conda_spec.conda(spec)
+    except conda_spec.Refused:
+        name, _, rest = spec.partition(" ")
+        return name.lower(), rest.strip().partition(" ")[0]
+    return found.name, found.version
 
 
 def _joined(versions: Sequence[str]) -> str:
