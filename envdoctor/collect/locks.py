@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -210,8 +211,10 @@ class _Reader:
                 content = self.content(place, MAX_LOCK)
                 if isinstance(content, files.Content) and not content.cut:
                     known[name] = content.data
-        made_from = tuple(self.shown(_joined(folder, name)) for name in asked if name in known and not name.endswith("/"))
-        return msgspec.structs.replace(fresh.judge(lock, known), manifests=made_from)
+        made_from = {name: self.shown(_joined(folder, name)) for name in asked if name in known and not name.endswith("/")}
+        judged = fresh.judge(lock, known)
+        reasons = tuple(_from_project(reason, made_from) for reason in judged.stale_because)
+        return msgspec.structs.replace(judged, manifests=tuple(made_from.values()), stale_because=reasons)
 
     def manifest(self, path: str) -> Manifest | None:
         """What a file declares; None where it declares nothing."""
@@ -236,6 +239,12 @@ class _Reader:
         if self.root is not None and path.startswith(f"{self.root}/"):
             path = path[len(self.root) + 1 :]
         return text(path.replace("\\", "/") if os.sep == "\\" else path)
+
+
+def _from_project(reason: str, shown: Mapping[str, str]) -> str:
+    """A reason that begins with a manifest as the lock names it: as the project names it."""
+    name = re.split(r":? ", reason, maxsplit=1)[0]
+    return f"{shown[name]}{reason[len(name) :]}" if name in shown else reason
 
 
 def _joined(folder: str, name: str) -> str:
