@@ -108,6 +108,18 @@ class Setting:
 
         return installed_by(lock, self.environment, groups=groups, extras=extras, platform=self.platform, projects=projects)
 
+    def serves(self, lock: Lock) -> bool:
+        """The lock is made for this platform and this Python at all."""
+        from envdoctor.lock.select import holds
+        from envdoctor.requirements import satisfies
+
+        python = self.environment.get("python_full_version", "")
+        if not python or (lock.platforms and self.platform not in lock.platforms):
+            return False
+        if lock.environments and not any(holds(marker, self.environment) for marker in lock.environments):
+            return False
+        return not lock.requires_python or satisfies(python, lock.requires_python) is not False
+
     def everything(self, lock: Lock) -> tuple[Locked, ...]:
         """What `lock` installs here for any of its groups, extras and projects."""
         if lock.format == "pixi":

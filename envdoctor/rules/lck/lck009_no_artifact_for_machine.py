@@ -54,7 +54,7 @@ def check(view: View) -> Iterator[Finding]:
         if lock.format in ("explicit", "requirements", "pipfile") and not any(_wheels(entry) for entry in lock.packages):
             continue
         setting = view.locks.judged(lock)
-        if not _made_for(lock, setting):
+        if not setting.serves(lock):
             continue
         cases = list(_cases(view, lock, setting))
         yield from findings(
@@ -65,21 +65,6 @@ def check(view: View) -> Iterator[Finding]:
             [view.remedy.locks.again(lock, RULE.code)],
             confidence="certain" if not setting.assumed or view.locks.no_target else "likely",
         )
-
-
-def _made_for(lock: Lock, setting: Setting) -> bool:
-    """The lock has this platform and this Python at all."""
-    from envdoctor.lock.select import holds
-    from envdoctor.requirements import satisfies
-
-    python = setting.environment.get("python_full_version", "")
-    if not python:
-        return False
-    if lock.platforms and setting.platform not in lock.platforms:
-        return False
-    if lock.environments and not any(holds(marker, setting.environment) for marker in lock.environments):
-        return False
-    return not lock.requires_python or satisfies(python, lock.requires_python) is not False
 
 
 def _wheels(entry: Locked) -> bool:

@@ -128,7 +128,7 @@ def _listed(lock: Lock, setting: Setting) -> tuple[list[Broken], list[Broken]]:
     for entry in lock.packages:
         by_name.setdefault(entry.name, []).append(entry)
     markers = Markers(setting.environment, extras=(), groups=lock.groups, projects=lock.projects)
-    here = {id(entry) for entry in setting.everything(lock)}
+    here = {id(entry) for entry in setting.everything(lock)} if setting.serves(lock) else set()
     for entry in lock.packages:
         for need in entry.needs:
             if need.optional or need.name in _LEFT_OUT:
