@@ -219,6 +219,10 @@ COMMANDS = [
     ("explain", "PKG001"),
     ("rules",),
     ("fix",),
+    ("diff", "{env}", "requirements.txt"),
+    ("diff", "{env}", "{env}/bin/python", "--format", "json"),
+    ("lock", "--check", "requirements.txt"),
+    ("lock", "--freeze", "-p", "{env}", "--offline", "--dry-run"),
     ("--version",),
     ("--help",),
 ]
@@ -342,9 +346,12 @@ def trace(trapped: Trapped, tmp_path: Path, *words: str, allowed: tuple[str, ...
     return Trace(lines, allowed)
 
 
-@pytest.mark.parametrize("words", [("check",), ("check", "--format", "json"), ("snapshot",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("check",), ("check", "--format", "json"), ("snapshot",), ("diff", ".", "requirements.txt")], ids=" ".join
+)
 def test_system_calls(trapped: Trapped, tmp_path: Path, traceable: None, words: tuple[str, ...]) -> None:
     """No write outside envdoctor's cache, no socket, and one other program at most: the interpreter with ``-I -S``."""
+    words = tuple(str(trapped.env.prefix) if word == "." else word for word in words)
     seen = trace(trapped, tmp_path, *words, allowed=(str(trapped.cache / "envdoctor"), "/dev/null", "/dev/tty"))
     assert seen.calls > 100
     assert seen.writes == []
