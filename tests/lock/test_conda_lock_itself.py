@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from envdoctor.cli import run
-from tests.conda import forge, store
+from tests.conda import forge, native_subdir, store
 from tests.lock import channels
 from tests.lock.index import Index, wheel
 
@@ -193,3 +193,44 @@ def test_conda_lock_as_backend(project: Path, python: str) -> None:
     assert "did you mean six?" in done.stderr
     assert "Traceback" not in done.stderr
     assert (project / "conda-lock.yml").read_bytes() == before
+
+
+def test_conda_lock_installs_the_lock(project: Path, python: str, index: Index) -> None:
+    """conda-lock renders it and calls its conda: here one that installs by py-rattler and runs what is in the prefix."""
+    channel = channels.everywhere().as_uri()
+    (project / "environment.yml").write_text(
+        f"channels: ['{channel}']\nplatforms: [{native_subdir()}]\npip-repositories: [{index.url}]\n"
+        "allow-pypi-requests: false\ndependencies:\n  - python 3.11.*\n  - six\n  - pip:\n    - alone >=1\n"
+    )
+    assert run(["lock"]) == 0
+    script = project.parent / "conda.py"
+    script.write_text(
+        f"import os, sys\nsys.path[:0] = [{str(ROOT)!r}]\nargv = sys.argv[1:]\n"
+        "value = lambda name: argv[argv.index(name) + 1]\n"
+        "if argv[0] == 'run':\n"
+        "    prefix = value('--prefix')\n"
+        "    rest = argv[argv.index(prefix) + 1:]\n"
+        "    os.execv(f'{prefix}/bin/{rest[0]}', rest)\n"
+        "if '--version' in argv:\n    print('conda 25.1.0'); sys.exit()\n"
+        "from envdoctor.cli import run\n"
+        "text = open(value('--file')).read()\n"
+        "lines = [line for line in text.splitlines(keepends=True) if not line.startswith('# pip')]\n"
+        "open('conda-only.lock', 'w').writelines(lines)\n"
+        "os._exit(run(['install', 'conda-only.lock', '-p', value('--prefix'), '-q']))\n"
+    )
+    conda = project.parent / "conda"
+    conda.write_text(f'#!/bin/sh\nexec "{python}" "{script}" "$@"\n')
+    conda.chmod(0o755)
+    words = ["install", "--conda", str(conda), "-p", str(project / "theirs"), "conda-lock.yml"]
+    done = subprocess.run([python, "-m", "conda_lock", *words], cwd=project, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert run(["install", "conda-lock.yml", "-p", "ours"]) == 0
+
+    def installed(prefix: str) -> tuple[set[str], set[str]]:
+        records = {path.name for path in (project / prefix / "conda-meta").glob("*.json")}
+        return records, {path.name for path in (project / prefix).glob("lib/python3*/site-packages/*.dist-info")}
+
+    assert installed("theirs") == installed("ours")
+    assert "alone-2.0.dist-info" in installed("ours")[1]
+    for prefix in ("theirs", "ours"):
+        assert run(["check", prefix, "--lock", "conda-lock.yml", "--select", "LCK,CND,PKG", "--fail-on", "warning"]) == 0
