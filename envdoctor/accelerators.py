@@ -264,7 +264,10 @@ def _ordered(names: set[str]) -> list[str]:
 def role(name: str) -> tuple[str, str] | None:
     """NVIDIA library and its number by a soname: ``libcublas.so.12`` -> (libcublas, 12); None for others."""
     match = _LIBRARY.match(name.rpartition("/")[2])
-    return (match[1], match[2]) if match and match[1] in tables.ROLES else None
+    if match is None:
+        return None
+    library = "libcudnn" if match[1].startswith("libcudnn_") else match[1]
+    return (library, match[2]) if library in tables.ROLES else None
 
 
 def cuda_major(name: str) -> int | None:

@@ -6,17 +6,19 @@ build for another Python is never imported, a build for a newer glibc does not l
 beside it. conda holds to both when it solves; `--force`, `--no-deps`, two tools in one prefix and copied records get past it.
 
 ## How it is found
-Each `depends` and `constrains` of each record in `conda-meta` is compared with the record of the package that it names, as
-conda reads match specs: version and build, wildcards, alternatives, build numbers, channel. Virtual packages are compared with
-the machine that is judged for: `__glibc`, `__linux`, `__osx`, `__win`, `__musl`, `__cuda`, and `__archspec`, where a processor that can
-run what is asked for is enough.
+Each `depends` and `constrains` of each record in `conda-meta` is compared with the record of the package that it names,
+as conda reads match specs: version and build, wildcards, alternatives, build numbers, channel. Virtual packages are
+compared with the machine that is judged for: `__glibc`, `__linux`, `__osx`, `__win`, `__musl`, `__cuda`, and
+`__archspec`, where a processor that can run what is asked for is enough.
 
 ## Look-alikes that are fine
 - `constrains` on a package that is not there.
 - A spec with a condition, one that is no spec, one that asks for a field that records do not keep.
-- Two records of one name, of which one fits (CND006 tells of them), and what only one of two records of a package asks for.
-- `__cuda` on a machine without NVIDIA's driver: login nodes and images hold packages for GPUs of other machines. Where a driver
-  is, what it offers is compared; where `CONDA_OVERRIDE_CUDA` says what conda is to believe, that is told as a warning.
+- Two records of one name, of which one fits (CND006 tells of them), and what only one of two records of a package asks
+  for.
+- `__cuda` on a machine without NVIDIA's driver: login nodes and images hold packages for GPUs of other machines. Where a
+  driver is, what it offers is compared; where `CONDA_OVERRIDE_CUDA` says what conda is to believe, that is told as a
+  warning.
 - `__archspec` by another name for as good a processor: `x86_64_v3` on a `zen2`.
 - Any virtual package but the system's own, where the target belongs to another computer.
 

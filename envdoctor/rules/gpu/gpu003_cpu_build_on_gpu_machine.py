@@ -78,9 +78,9 @@ def _finding(view: View, one: Framework, nvidia: bool) -> Finding:
     gpus = [gpu for gpu in found.gpus if (gpu.vendor == "nvidia") == nvidia]
     severity: Severity = "warning"
     brought = dist is not None and not dist.requested and bool(view.closure.incoming.get(one.name))
-    if one.name.endswith(("-cpu", "-intel")) or (
-        one.kind in ("onnxruntime", "jax", "tensorflow") and brought and not _is_jax(view)
-    ):
+    if one.kind == "jax":
+        brought = not _is_jax(view)
+    if one.name.endswith(("-cpu", "-intel")) or (one.kind != "torch" and brought):
         severity = "info"
     what = "no plugin for a GPU" if one.kind == "jax" else "no GPU support"
     return RULE.finding(
