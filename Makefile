@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench bench-locks oracle docs fuzz fuzz-images format clean
+.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate docs fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ bench-locks: $(READY) ## envdoctor lock beside conda-lock on real metadata of co
 
 oracle: $(READY) ## imports everything of ENV for real, beside check's verdict; or SET=geo PYTHON=python3.13, or PLANT=1
 	$(BIN)/python -m benchmarks.oracle $(ENV) $(if $(SET),--build $(SET) --python $(shell command -v $(PYTHON))) $(if $(PLANT),--plant) $(ARGS)
+
+fix-rate: $(READY) ## plants 40 and more faults, carries out fix --apply --yes, shows the table; then kills fixes: KILLS=50
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.mend.rate $(ARGS)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.mend.kills --count $(or $(KILLS),50)
 
 docs: $(READY) ## rule pages, command-line reference, schemas and README tables, from the code
 	$(BIN)/python docs/generate.py

@@ -149,6 +149,11 @@ class Remedy:
                     group = [d for d in group if d.name != "pip"]
                 options = () if deps else ("--no-deps",)
                 flag = ("--reinstall",) if tool == "uv" else ("--force-reinstall",)
+                # pip removes nothing that has no RECORD, and stops there; what it would remove is written over
+                bare = [d for d in group if tool != "uv" and d.record is None and d.format == "dist-info"]
+                if bare:
+                    commands.append((*self._pip("install", tool), "--ignore-installed", *options, *map(pinned, bare)))
+                group = [d for d in group if d not in bare]
                 for editable in (True, False):
                     chosen = [d for d in group if bool(d.direct_url and d.direct_url.editable) is editable]
                     if not chosen:

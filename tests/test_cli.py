@@ -26,7 +26,7 @@ from tests.command import clean_shell, command
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 DATA = Path(envdoctor.__file__).parent / "data"
-COMMANDS = ("check", "fix", "lock", "snapshot", "diff", "fleet", "explain", "rules")
+COMMANDS = ("check", "fix", "lock", "snapshot", "diff", "fleet", "explain", "rules", "init")
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,11 @@ def test_start_up_imports_little() -> None:
         (["explain", "ZZZ999"], ["unknown code 'ZZZ999'"]),
         (["explain", "\x1b[31m"], ["unknown code"]),
         (["rules", "--format", "xml"], ["--format"]),
-        (["fix", "--apply"], ["fix --apply is not available in this version"]),
+        (["fix", "--yes"], ["--yes says how --apply works"]),
+        (["fix", "--apply", "--snapshot", "x"], ["--apply changes this machine"]),
+        (["check", "--expires", "2027-01-31"], ["--reason and --expires"]),
+        (["check", "--write-baseline", "x", "--expires", "soon"], ["--expires 'soon' is no day"]),
+        (["explain"], ["explain needs a code, or --error"]),
         (["lock", "--check", "--freeze"], ["--freeze says how a lock is made"]),
         (["lock", "--select", "LCK"], ["--select says how locks are judged"]),
         (["lock", "--check", "--select", "PKG"], ["lock --check asks rules LCK001 to LCK013, not PKG001"]),

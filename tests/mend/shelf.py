@@ -67,6 +67,7 @@ class Shelf:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_CACHE_DIR": "1",
             "UV_NO_INDEX": "1",
+            "UV_OFFLINE": "1",
             "UV_FIND_LINKS": str(self.folder),
             "UV_CACHE_DIR": str(self.folder.parent / "uv-cache"),
             "UV_LINK_MODE": "copy",
