@@ -165,7 +165,7 @@ class Locks:
     def no_target(self) -> bool:
         """Locks alone are judged."""
         snapshot = self.view.snapshot
-        return snapshot.target.kind == "unknown" and not snapshot.interpreter.exists and not snapshot.sites
+        return snapshot.target.kind == "unknown" and not snapshot.sites and not snapshot.conda_packages
 
     @cached_property
     def other_machine(self) -> bool:
@@ -179,9 +179,10 @@ class Locks:
 
     def judged(self, lock: Lock) -> Setting:
         """What `lock` has to serve: the target on the machine that is judged for, or where it is not meant for the target (or
-        there is none) the oldest Python that it is made for, or that the project pins."""
-        own = not self.no_target and self.view.snapshot.interpreter.version and any(held.lock is lock for held in self.held)
-        if own:
+        there is none) the Python that the project pins, or the oldest that it is made for. Facts of no more than an interpreter
+        stand for any environment of it."""
+        known = bool(self.view.snapshot.interpreter.version)
+        if known and (self.no_target or any(held.lock is lock for held in self.held)):
             return self._judged_target
         python, sure = _python_of(lock, self._pin)
         return self._assumed(python, any_python=not sure)
@@ -474,12 +475,13 @@ class Locks:
 
         def used(more: Iterable[Locked], at_least: float) -> bool:
             chosen = grouped(more)
-            own = {key for key in chosen if key not in first}
+            own = {key for key, several in chosen.items() if _versions(several) != _versions(first.get(key, ()))}
             for key in own & forked:
                 # of groups that exclude each other the version tells which it is
                 return any(map(self.same_version, chosen[key]))
             telling = [key for key in own if not self.there(key) or not self._asked_elsewhere(key, own)]
-            return not own or sum(map(self.there, telling)) >= at_least * len(telling) > 0
+            # what installs nothing of its own is left out: it may exclude others that are chosen
+            return sum(map(self.there, telling)) >= at_least * len(telling) > 0
 
         groups = [*base]
         for group in lock.groups:
@@ -532,6 +534,11 @@ def grouped(entries: Iterable[Locked]) -> dict[Key, tuple[Locked, ...]]:
     for entry in entries:
         found.setdefault((entry.manager, entry.name), []).append(entry)
     return {key: tuple(several) for key, several in found.items()}
+
+
+def _versions(entries: Iterable[Locked]) -> set[tuple[str | None, str | None]]:
+    """Versions and sources of entries of one name."""
+    return {(entry.version, entry.source) for entry in entries}
 
 
 def lower_bound(specifier: str | None) -> str | None:
