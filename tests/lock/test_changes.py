@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from envdoctor.lock.changes import Change, Item, compare, compare_inventories, counts, inventory, lines, same_version
 from envdoctor.lock.model import Artifact, Lock, Locked
 
@@ -147,3 +150,38 @@ def test_lines_are_limited_and_pip_is_told_from_conda() -> None:
     assert len(found) == 5
     assert found[-1] == "and 6 more"
     assert lines(compare(None, new))[-1] == "added  q (pip)  1  (linux-64)"
+
+
+NAMES = st.sampled_from(("a", "b", "c"))
+VERSIONS = st.sampled_from(("1", "1.0", "1.1", "2rc1", "2", "odd version"))
+MARKERS = st.sampled_from((None, "sys_platform == 'win32'", "sys_platform != 'win32'"))
+ARTIFACTS = st.lists(st.builds(wheel, st.sampled_from(("x.whl", "y.whl")), st.sampled_from(("00", "11"))), max_size=2).map(tuple)
+ENTRIES = st.lists(
+    st.builds(
+        Locked,
+        name=NAMES,
+        version=VERSIONS,
+        marker=MARKERS,
+        artifacts=ARTIFACTS,
+        places=st.sampled_from(((("main", "linux-64"),), (("main", "linux-64"), ("dev", "win-64")))),
+    ),
+    max_size=6,
+)
+MIRRORED = {"added": "removed", "removed": "added", "up": "down", "down": "up"}
+
+
+@given(ENTRIES, ENTRIES, st.sampled_from(("pylock", "conda-lock")))
+def test_seen_from_the_other_side_it_is_the_mirror_image(one: list[Locked], other: list[Locked], format_: Any) -> None:
+    before, after = (Lock(path="x", format=format_, packages=tuple(packages)) for packages in (one, other))
+    assert not compare(before, before)
+    there, back = compare(before, after), compare(after, before)
+    assert bool(there) == bool(back)
+    for here, gone in (("added_platforms", "removed_platforms"), ("removed_platforms", "added_platforms")):
+        assert getattr(there, here) == getattr(back, gone)
+    if all(len({e.version for e in packages if e.name == name}) <= 1 for packages in (one, other) for name in "abc"):
+        turned = sorted(
+            (MIRRORED.get(change.kind, change.kind), change.name) for change in there.changes if change.kind in MIRRORED
+        )
+        assert set(turned) == {(change.kind, change.name) for change in back.changes if change.kind in MIRRORED}
+    assert len(lines(there)) == len(there.changes) + len(there.added_platforms) + len(there.removed_platforms)
+    assert (counts(there) == "no changes") == (not there)

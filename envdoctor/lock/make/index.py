@@ -102,10 +102,13 @@ class Indexes:
         files; one that cannot be asked is noted in :attr:`troubles`. `done` hears how many of how many are answered."""
         wanted = sorted(set(projects))
         tasks = [(index, project) for project in wanted for index in self.indexes]
-        with ThreadPoolExecutor(THREADS) as pool:
+        pool = ThreadPoolExecutor(THREADS)
+        try:
             for number, _ in enumerate(pool.map(self._one, tasks), 1):
                 if done is not None:
                     done(number, len(tasks))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
         return {project: [file for index in self.indexes for file in self._pages[index.raw, project]] for project in wanted}
 
     def _one(self, task: tuple[Index, str]) -> None:
