@@ -106,6 +106,13 @@ def test_all_platforms_at_once(project: Project) -> None:
         assert f"/{entry.places[0][1]}/" in entry.artifacts[0].url or "/noarch/" in entry.artifacts[0].url
 
 
+def test_who_made_it_stands_in_the_lock(project: Project) -> None:
+    project.manifest("python")
+    project.lock()
+    assert project.made().created_by == "envdoctor"
+    assert "#     envdoctor lock -f environment.yml -o conda-lock.yml --update PACKAGE" in project.text()
+
+
 def test_the_content_hash_is_conda_locks(project: Project) -> None:
     project.manifest("python", "six >=1.16, <2", "colorama  # [win]", "numpy-not-here=1.*  # [linux64]")
     project.manifest("python", "six >=1.16, <2", "colorama  # [win]")
@@ -201,10 +208,10 @@ def test_explicit_files(project: Project) -> None:
     said = project.lock("--kind", "explicit")
     assert said.code == 0, said
     lines = project.text(f"conda-{LINUX}.lock").splitlines()
-    assert lines[1:3] == [f"# platform: {LINUX}", "@EXPLICIT"]
-    names = [line.rpartition("/")[2].rsplit("-", 2)[0] for line in lines[3:]]
+    assert lines[2:4] == [f"# platform: {LINUX}", "@EXPLICIT"]
+    names = [line.rpartition("/")[2].rsplit("-", 2)[0] for line in lines[4:]]
     assert names.index("python") < names.index("six")
-    assert all("#" in line for line in lines[3:])
+    assert all("#" in line for line in lines[4:])
     assert project.lock("--kind", "explicit", "-o", "one.lock").code == 2
     assert project.lock("--kind", "explicit").out.count("up to date") == 3
 
