@@ -25,6 +25,15 @@ class LockSession(Session):
     def __init__(self, options: dict[str, Any], locks: tuple[str, ...]) -> None:
         super().__init__({**options, "lock": locks})
 
+    def notes(self, selection: Selection) -> list[str]:
+        """Those of ``check``. Raises UsageError for a file that is no lockfile."""
+        for lock in self.options["lock"]:
+            if files.is_folder(lock):
+                raise UsageError(f"{lock} is a folder", f"envdoctor lock --check --project {lock}")
+            if not files.exists(lock):
+                raise UsageError(f"{lock}: no such file", "name lockfiles, or none for all of the project")
+        return super().notes(selection)
+
     def selection(self) -> Selection:
         """Of the LCK rules alone. Raises UsageError where others are asked for."""
         select = self.options.get("select") or ("LCK",)
@@ -43,10 +52,7 @@ class LockSession(Session):
         """The locks, and what the project declares; an environment where one was named."""
         if not self.without_target:
             return super().facts()
-        for lock in self.options["lock"]:
-            if not files.exists(lock):
-                raise UsageError(f"{lock}: no such file", "name lockfiles, or none for all of the project")
-        return _observe(self.project, tuple(self.options["lock"]))
+        return _observe(self.project, tuple(self.value("lock") or ()))
 
 
 def _observe(named: str | None, locks: tuple[str, ...]) -> Collected:
