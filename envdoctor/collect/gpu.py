@@ -167,7 +167,9 @@ class _Linux:
         asked: dict[str, Any] = {}
         if library is not None and not self.root:
             boot = self._text("/proc/sys/kernel/random/boot_id", 64)
-            wanted = (boot, library, facts.nodes, said, information)
+            # an update of the driver changes its libraries before the module, MIG what the module lists
+            divided = [self._names(f"/proc/driver/nvidia/capabilities/gpu{number}/mig") for number in range(len(places))]
+            wanted = (boot, files.real(library), facts, said, information, divided)
 
             def ask() -> dict[str, Any]:
                 with watching(None):
