@@ -6,6 +6,7 @@ Specifications: dependency specifiers and their markers (PEP 508), wheel tags (P
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from envdoctor.lock.model import Artifact, Lock, Locked, Need
 if TYPE_CHECKING:
     from packaging.tags import Tag
 
+MAX_CHOICES = 64
+"""Choices among groups and extras that exclude each other which are followed."""
 MAX_MARKER = 20_000
 """Characters of a marker that are looked at."""
 
@@ -43,9 +46,15 @@ def installed_by(
     if projects is None:
         projects = [entry.name for entry in lock.packages if entry.source == "." and entry.name in lock.projects]
         projects = projects or lock.projects
-    markers = Markers(environment, groups=chosen, extras=wanted, projects=projects)
     if lock.roots:
-        return _followed(lock, markers, frozenset(projects))
+        own = frozenset(projects)
+        reached: set[int] = set()
+        for some_groups, some_extras in _apart(lock, chosen, wanted, own):
+            markers = Markers(environment, groups=some_groups, extras=some_extras, projects=own)
+            reached |= _followed(lock, markers, own)
+        found = (lock.packages[index] for index in sorted(reached))
+        return tuple(entry for entry in found if entry.name not in lock.projects and not entry.virtual)
+    markers = Markers(environment, groups=chosen, extras=wanted, projects=projects)
     return tuple(
         entry for entry in lock.packages if entry.name not in lock.projects and not entry.virtual and _listed(entry, markers)
     )
@@ -142,8 +151,53 @@ def _listed(entry: Locked, markers: Markers) -> bool:
     return markers.hold(entry.marker)
 
 
-def _followed(lock: Lock, markers: Markers, projects: frozenset[str]) -> tuple[Locked, ...]:
-    """Entries that the chosen roots reach."""
+def _apart(
+    lock: Lock, groups: frozenset[str], extras: frozenset[str], projects: frozenset[str]
+) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """A choice of groups and extras as choices that can be installed: of those that exclude each other (uv's ``conflicts``) one
+    each time. A marker in the lock says nothing true of two of them together.
+    """
+    drops: list[list[frozenset[tuple[str, str]]]] = []
+    for listed in _conflicts(lock):
+        active = {
+            (kind, name)
+            for package, kind, name in listed
+            if package in projects and name in (extras if kind == "extra" else groups)
+        }
+        if len(active) > 1:
+            drops.append([frozenset(active - {kept}) for kept in sorted(active)])
+    found: dict[tuple[frozenset[str], frozenset[str]], None] = {}
+    for choice in itertools.islice(itertools.product(*drops), MAX_CHOICES):
+        gone = frozenset().union(*choice)
+        left = frozenset(one for one in groups if ("group", one) not in gone)
+        found[left, frozenset(one for one in extras if ("extra", one) not in gone)] = None
+    return list(found)
+
+
+def _conflicts(lock: Lock) -> list[set[tuple[str, str, str]]]:
+    """Sets of (project, ``extra`` or ``group``, name) that exclude each other."""
+    text = dict(lock.recorded).get("conflicts") if lock.format == "uv" else None
+    if text is None:
+        return []
+    import json
+
+    found = []
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    for listed in raw if isinstance(raw, list) else []:
+        items = set()
+        for item in listed if isinstance(listed, list) else []:
+            for kind in ("extra", "group"):
+                if isinstance(item, dict) and isinstance(item.get(kind), str):
+                    items.add((name_of(str(item.get("package", ""))), kind, name_of(item[kind])))
+        found.append(items)
+    return found
+
+
+def _followed(lock: Lock, markers: Markers, projects: frozenset[str]) -> set[int]:
+    """Indexes of the entries that the chosen roots reach."""
     by_name: dict[str, list[int]] = {}
     for index, entry in enumerate(lock.packages):
         by_name.setdefault(entry.name, []).append(index)
@@ -168,9 +222,7 @@ def _followed(lock: Lock, markers: Markers, projects: frozenset[str]) -> tuple[L
                 if (index, extra) not in reached:
                     reached.add((index, extra))
                     todo += next((edges for name, edges in entry.optional_needs if name == extra), ())
-    indexes = sorted({index for index, _ in reached})
-    found = (lock.packages[index] for index in indexes)
-    return tuple(entry for entry in found if entry.name not in lock.projects and not entry.virtual)
+    return {index for index, _ in reached}
 
 
 def entries_of(need: Need, candidates: Iterable[int], packages: tuple[Locked, ...], markers: Markers | None = None) -> list[int]:

@@ -5,6 +5,7 @@ The uv cases were compared with ``uv export`` of the same lock for every choice 
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from packaging.tags import Tag
 
@@ -61,6 +62,22 @@ def test_uv(environment: dict[str, str], groups: tuple[str, ...] | None, extras:
     if groups == ("typing",) and extras:
         pytest.skip("uv installs extras only with the project itself")
     assert names(installed_by(lock("uv"), environment, groups=groups, extras=extras)) == expected
+
+
+def test_uv_extras_that_exclude_each_other() -> None:
+    """Both chosen is what either installs; a marker that holds only where both are is no reason to install anything."""
+    made = lock("uv")
+    found = installed_by(made, LINUX, groups=("",), extras=("cpu", "gpu"))
+    assert names(found) == {*MAIN, "sniffio 1.3.0", "sniffio 1.3.1"}
+    edge = Need(
+        name="idna", marker="sys_platform == 'win32' or (extra == 'extra-7-my-demo-cpu' and extra == 'extra-7-my-demo-gpu')"
+    )
+    roots = (*made.roots, Root(project="my-demo", needs=(edge,)))
+    forked = msgspec.structs.replace(made, roots=roots)
+    assert names(installed_by(forked, LINUX, groups=("",), extras=("cpu", "gpu"))) == names(found)
+    assert "idna" in names(installed_by(forked, WINDOWS, groups=("",)))
+    broken = msgspec.structs.replace(forked, recorded=(("conflicts", "[[[{"),))
+    assert "idna" in names(installed_by(broken, LINUX, groups=("",), extras=("cpu", "gpu")))
 
 
 def test_uv_members_of_a_workspace() -> None:
