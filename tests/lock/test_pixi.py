@@ -425,6 +425,9 @@ def _toml(text: str) -> dict[str, object]:
 # --------------------------------------------------------------------------------------------------------------- freshness
 FRESH = {
     "as it was": TOML,
+    "a target that says something else": TOML.replace('numpy = ">=1.20"', 'numpy = ">=2"')
+    + '\n[target.linux-64.dependencies]\nnumpy = "1.*"\n[target.linux.dependencies]\nnumpy = ">=3"\n'
+    + '[target.win.dependencies]\nnumpy = { version = "*", build = "py312*" }\n',
     "comments and order": TOML.replace(
         'python = "3.12.*"\nnumpy = ">=1.20"', '# both\nnumpy = ">=1.20"\npython = "3.12.*"  # this'
     ),
@@ -472,6 +475,14 @@ STALE = {
     "a channel more": (TOML.replace('/chan"]', '/chan", "other"]'), "channels are https://repo.example/chan, other"),
     "another host": (TOML.replace("repo.example", "mirror.example"), "channels are https://mirror.example/chan"),
     "a platform less": (TOML.replace(', "win-64"]', "]"), "win-64 is no platform of environment default any more"),
+    "the widest target does not count": (
+        TOML + '\n[target.unix.dependencies]\nnumpy = ">=2"\n',
+        "numpy 1.26.4 is locked (linux-64)",
+    ),
+    "a platform of an environment": (
+        TOML.replace('platforms = ["linux-64"]', 'platforms = ["win-64"]'),
+        "linux-64 is no platform of",
+    ),
     "a target": (TOML + '\n[target.win.dependencies]\nvs = "*"\n', 'vs = "*" is not locked (win-64)'),
     "an environment more": (TOML + 'more = ["test"]\n', "environment more is not locked"),
     "an environment less": (TOML[: TOML.index("[environments]")], "has no environment test any more"),
@@ -629,3 +640,34 @@ def test_overrides_loosen_requirements() -> None:
     text = WORKSPACE + '[dependencies]\nfoobar = "*"\n[pypi-dependencies]\nmy-dep = ">=2"\n'
     assert judged(small(rows, packages), text).fresh == "no"
     assert judged(small(rows, packages), text + '[pypi-options.dependency-overrides]\nmy-dep = "*"\n').fresh == "yes"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ('git = "https://git.example/o/r"', "yes"),
+        ('git = "https://git.example/o/r.git", branch = "feature/x"', "yes"),
+        ('git = "https://git.example/o/r.git", branch = "main"', "no"),
+        ('git = "ssh://git@git.example/o/r.git", rev = "0106aced"', "yes"),
+        ('git = "https://git.example/o/r.git", rev = "deadbeef"', "no"),
+        ('git = "https://git.example/o/other"', "no"),
+        ('path = "./r"', "no"),
+        ('version = "*"', "no"),
+    ],
+)
+def test_repositories(asked: str, expected: str) -> None:
+    url = "git+https://git.example/o/r.git?branch=feature%2Fx#0106aced5faa299e6ede89d1230bd6784f2c3660"
+    rows = ROW.format("default", "linux-64") + f"      - pypi: {url}\n"
+    packages = ONE + f"- pypi: {url}\n  name: r\n  version: 1.0.0\n"
+    text = WORKSPACE + f'[dependencies]\nfoobar = "*"\n[pypi-dependencies]\nr = {{ {asked} }}\n'
+    assert judged(small(rows, packages), text).fresh == expected
+
+
+def test_channels_that_are_folders() -> None:
+    lock = small(
+        ROW.format("default", "linux-64").replace("- url: https://repo.example/chan/", "- url: file:///work/output/"), ONE
+    )
+    for channel in ("./output", "file:///work/output"):
+        text = WORKSPACE.replace('"chan"', f'"{channel}"') + '[dependencies]\nfoobar = "*"\n'
+        assert judged(lock, text).fresh == "yes"
+    assert judged(lock, WORKSPACE + '[dependencies]\nfoobar = "*"\n').fresh == "no"

@@ -24,6 +24,7 @@ from envdoctor.lock.model import Lock, Locked, LockError, Wish
 MAX_REASONS = 20
 MAX_WORK = 500_000
 """Requirements and entries that are looked at, over all environments and platforms."""
+_REPOSITORY = re.compile(r"((?:[a-z+]+://)?(?:[^/@]*@)?[^@]*)(?:@(.*))?\Z")
 _MARKERS = {
     "linux": {"os_name": "posix", "sys_platform": "linux", "platform_system": "Linux"},
     "osx": {"os_name": "posix", "sys_platform": "darwin", "platform_system": "Darwin"},
@@ -147,10 +148,9 @@ class _Comparison:
                     self.reason(f"{text}; the lock is made for {was}" if was else f"{text}; the lock is made without")
 
     def platforms(self, environment: pixi.Environment) -> None:
-        locked = self.recorded.get(f"platforms {environment.name}", "").split()
-        known = {*environment.platforms, *self.workspace.platforms}
-        for platform in locked:
-            if self.recorded.get(f"platform {platform}", platform) not in known and platform not in known:
+        named = {name for name, subdir in self.workspace.platforms.items() if subdir in environment.platforms}
+        for platform in self.recorded.get(f"platforms {environment.name}", "").split():
+            if platform not in named and self.recorded.get(f"platform {platform}", platform) not in environment.platforms:
                 self.reason(f"{self.name}: {platform} is no platform of environment {environment.name} any more")
 
     # ---------------------------------------------------------------------------------------------------- requirements
@@ -174,9 +174,7 @@ class _Comparison:
         version = conda["python"].version if "python" in conda else None
         for feature in environment.features:
             partial = partial or feature.partial
-            for wish in feature.wishes:
-                if wish.platforms and platform not in wish.platforms:
-                    continue
+            for wish in _on(feature, platform):
                 asked.append(wish)
                 if wish.manager == "conda":
                     self.conda(wish, conda.get(wish.name), where)
@@ -254,6 +252,26 @@ class _Comparison:
         yield from (entry for entry in entries if id(entry) not in seen)
 
 
+def _on(feature: pixi.Feature, platform: str) -> Iterator[Wish]:
+    """What a feature asks for on a platform: of one package that which is said for the fewest platforms."""
+    found: dict[tuple[str, str], list[Wish]] = {}
+    for wish in feature.wishes:
+        if wish.platforms and platform not in wish.platforms:
+            continue
+        known = found.setdefault((wish.manager, wish.name), [])
+        if known and _width(wish) != _width(known[0]):
+            if _width(wish) > _width(known[0]):
+                continue
+            known.clear()
+        known.append(wish)
+    for wishes in found.values():
+        yield from wishes
+
+
+def _width(wish: Wish) -> int:
+    return len(wish.platforms) or 1000
+
+
 def _names(name: str) -> tuple[str, ...]:
     normal = document.name_of(name)
     return (name, normal, CONDA_NAMES[normal]) if normal in CONDA_NAMES else (name, normal)
@@ -279,6 +297,8 @@ def _day(text: str) -> int:
 
 def _same_channel(declared: str, locked: str) -> bool:
     """A name can stand for any host, by pixi's configuration; an address is that one."""
+    if _is_path(declared) or declared.startswith("file:"):
+        return locked.startswith("file:") or _is_path(locked)
     if "://" in declared:
         return archives.short(declared) == locked or declared.rstrip("/") == locked.rstrip("/")
     return conda_channels.name(declared) == conda_channels.name(locked)
@@ -286,16 +306,19 @@ def _same_channel(declared: str, locked: str) -> bool:
 
 def _same_repository(source: str, entry: Locked) -> bool:
     """The same repository, and the commit where one is asked for."""
-    address, _, revision = source.removeprefix("git+").rpartition("@")
-    if not address or "://" not in address or "/" in revision:
-        address, revision = source.removeprefix("git+"), ""
+    match = _REPOSITORY.match(source.removeprefix("git+"))
+    if match is None:
+        return True
+    address, revision = match[1], match[2] or ""
     artifact = entry.artifacts[0]
     locked = (artifact.url or "").removeprefix("git+")
     if _bare(address) != _bare(locked):
         return False
     if re.fullmatch(r"[0-9a-f]{7,64}", revision):
         return (artifact.commit or "").startswith(revision)
-    return not (revision and artifact.reference and artifact.reference not in (revision, artifact.commit))
+    reference = (artifact.reference or "").replace("%2F", "/")
+    known = ("", revision, artifact.commit or "")
+    return not revision or reference in known or reference.endswith(f"/{revision}")
 
 
 def _bare(address: str) -> str:
