@@ -191,6 +191,7 @@ def test_uv_keeps_its_own_lock(project: Path, lock: Lock) -> None:
     assert lock("--update", "native", "--dry-run").out == "uv.lock would change: 1 up\n  up  native  1.0 -> 1.1\n"
     assert lock("--update", "native").out == "uv.lock written: 1 up; 2 packages\n  up  native  1.0 -> 1.1\n"
     assert lock("--kind", "pylock").code == 0
+    assert {name: one["version"] for name, one in packages(project / "pylock.toml").items()} == {"alpha": "2.0", "native": "1.1"}
     before = (project / "uv.lock").read_bytes()
     assert lock("--update", "nothing").code == 2
     (project / "pyproject.toml").write_text(text.replace("native<1.1", "native>7"))
@@ -450,3 +451,41 @@ def test_manifests_that_cannot_be_read(project: Path, lock: Lock, name: str, con
     assert said.err.startswith("error: ")
     assert words in said.err
     assert not (project / "pylock.toml").exists()
+
+
+def test_beside_uv_lock_other_locks_are_made_of_it(project: Path, lock: Lock) -> None:
+    text = (
+        '[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["native"]\n'
+        '[project.optional-dependencies]\nnet = ["socks"]\n[dependency-groups]\ndev = ["colour"]\n[tool.uv]\n'
+    )
+    (project / "pyproject.toml").write_text(text.replace('"native"', '"native<1.1"'))
+    lock()
+    (project / "pyproject.toml").write_text(text)
+    stale = lock("--kind", "pylock")
+    assert (stale.code, stale.out) == (2, "")
+    assert stale.err.startswith("error: uv.lock: The lockfile at `uv.lock` needs to be updated")
+    assert stale.err.endswith("hint: envdoctor lock --kind uv brings it up to date\n")
+    assert lock().code == 0
+    assert lock("--kind", "pylock").code == 0
+    assert packages(project / "pylock.toml")["native"]["version"] == "1.0"
+    assert sorted(packages(project / "pylock.toml")) == ["alpha", "native"]
+    assert lock("--kind", "requirements", "--extra", "net", "--group", "dev").code == 0
+    assert "native==1.0 " in (project / "requirements.txt").read_text()
+    assert "socks==1.7 " in (project / "requirements.txt").read_text()
+    assert "what is locked is uv.lock's to say" in lock("--kind", "pylock", "--update", "native").err
+    assert run(["lock", "--check"]) == 0
+
+
+def test_a_member_of_a_workspace_has_its_lock_above(project: Path, lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "root"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = []\n'
+        '[tool.uv.workspace]\nmembers = ["members/*"]\n'
+    )
+    member = project / "members" / "one"
+    member.mkdir(parents=True)
+    (member / "pyproject.toml").write_text(
+        '[project]\nname = "one"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["alpha"]\n[tool.uv]\n'
+    )
+    said = lock("-f", "members/one/pyproject.toml", "--kind", "uv")
+    assert (said.code, said.out) == (0, "uv.lock written: 1 package\n"), said
+    assert sorted(path.name for path in member.iterdir()) == ["pyproject.toml"]
