@@ -147,6 +147,37 @@ def test_extras_that_exclude_each_other(project: Project, extra: str) -> None:
         assert short(project.found()) == [("LCK004", "error", "driver")]
 
 
+@pytest.mark.parametrize("group", [None, "old", "new"])
+def test_groups_that_exclude_each_other_over_what_the_project_needs(project: Project, group: str | None) -> None:
+    """uv writes markers that hold where both are chosen, into edges that have nothing to do with them (``colour``)."""
+    project.write(
+        """dependencies = ["alpha", "app"]
+[dependency-groups]
+old = ["alpha<1.1"]
+new = ["alpha>=1.1"]
+[tool.uv]
+conflicts = [[{ group = "old" }, { group = "new" }]]
+"""
+    )
+    project.uv("sync", *(["--group", group] if group else []))
+    assert project.found() == []
+
+
+def test_an_extra_of_a_member_that_is_not_asked_for(project: Project) -> None:
+    """The member needs nothing that the project does not need: whether it is installed says nothing of its extra."""
+    project.write('dependencies = ["helper"]\n[tool.uv.workspace]\nmembers = ["packages/*"]\n')
+    member = project.folder / "packages" / "part"
+    member.mkdir(parents=True)
+    (member / "pyproject.toml").write_text(
+        '[project]\nname = "part"\nversion = "0.1.0"\nrequires-python = ">=3.10"\ndependencies = ["helper"]\n'
+        '[project.optional-dependencies]\nmore = ["socks"]\n'
+    )
+    project.uv("sync")
+    assert project.found() == []
+    project.uv("sync", "--all-packages", "--all-extras")
+    assert project.found() == []
+
+
 def test_a_workspace(project: Project) -> None:
     project.write('dependencies = ["alpha"]\n[tool.uv.workspace]\nmembers = ["packages/*"]\n')
     member = project.folder / "packages" / "part"
