@@ -227,7 +227,7 @@ def check(
     codes = [code for code in CODES if code in modules()]
     if not codes:
         return ()
-    found: dict[str, tuple[Finding, list[str]]] = {}
+    found: dict[tuple[str, str], tuple[Finding, list[str]]] = {}
     asked = [one for one in platforms if places.system_of(one) is not None] or ["linux-64"]
     own = places.subdir(options.machine) if options.machine is not None else None
     for platform in asked:
@@ -236,10 +236,10 @@ def check(
         machine = options.machine if platform == own else None
         for finding in judge(facts, Selection.of(",".join(codes)), machine=machine).findings:
             if finding.severity != "info":
-                found.setdefault(finding.fingerprint, (finding, []))[1].append(platform)
+                found.setdefault((finding.fingerprint, finding.message), (finding, []))[1].append(platform)
     return tuple(
         Trouble(finding, () if len(where) == len(asked) else tuple(where))
-        for finding, where in sorted(found.values(), key=lambda item: item[0].sort_key)
+        for finding, where in sorted(found.values(), key=lambda item: (item[0].sort_key, item[1]))
     )
 
 
