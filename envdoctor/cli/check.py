@@ -132,6 +132,8 @@ def _render(report: Report, name: str, session: Session, *, to_file: bool) -> st
 
 def _plan(options: dict[str, Any]) -> tuple[str, ...]:
     """``envdoctor fix`` for what this command looked at."""
+    from envdoctor.cli.session import Session
+
     words: list[str] = []
     if options.get("snapshot") is not None:
         words += ["--snapshot", options["snapshot"]]
@@ -142,4 +144,6 @@ def _plan(options: dict[str, Any]) -> tuple[str, ...]:
             words += [f"--{name}", options[name]]
     for facts in options.get("assume") or ():
         words += ["--assume", facts]
+    if options.get("share"):
+        words = list(map(Session.cleaner().text, words))
     return ("envdoctor", "fix", *words)

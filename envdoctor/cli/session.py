@@ -156,7 +156,8 @@ class Session:
         found = msgspec.structs.replace(report, **changes)
         return self.cleaner(collected.snapshot).struct(found) if self.options.get("share") else found
 
-    def cleaner(self, snapshot: Snapshot | None = None) -> Cleaner:
+    @staticmethod
+    def cleaner(snapshot: Snapshot | None = None) -> Cleaner:
         """What takes names of people and machines out, for ``--share``: of this user and machine, and of a snapshot's."""
         import socket
 
