@@ -30,18 +30,17 @@ def read(data: bytes, path: str) -> Lock:
     lines = lines_of(source, "[[package]]", len(raw))
     files = table(metadata.get("files"), "metadata.files")
     hashes = table(metadata.get("hashes"), "metadata.hashes")
-    packages = tuple(_package(item, f"package[{i}]", lines[i], files, hashes) for i, item in enumerate(raw))
-    extras = table(document.get("extras"), "extras")
+    extras = {
+        name_of(extra): _names(items, f"extras.{extra}") for extra, items in table(document.get("extras"), "extras").items()
+    }
+    packages = tuple(_package(item, f"package[{i}]", lines[i], files, hashes, extras) for i, item in enumerate(raw))
     made = _MADE.search(source[:500])
     groups = {group for package in packages for group in package.groups} | {""}
     recorded = {}
     content_hash = maybe(metadata.get("content-hash"), "metadata.content-hash")
     if content_hash is not None:
         recorded["content-hash"] = content_hash
-    for extra, members in extras.items():
-        recorded[f"extra {name_of(extra)}"] = " ".join(
-            name_of(re.split(r"[\s\[(]", item, maxsplit=1)[0]) for item in words(members, f"extras.{extra}")
-        )
+    recorded |= {f"extra {extra}": " ".join(members) for extra, members in extras.items()}
     return Lock(
         path=path,
         format="poetry",
@@ -50,7 +49,7 @@ def read(data: bytes, path: str) -> Lock:
         requires_python=_python(metadata),
         groups=tuple(sorted(groups)),
         default_groups=tuple(sorted(groups)),
-        extras=tuple(sorted(map(name_of, extras))),
+        extras=tuple(sorted(extras)),
         indexes=tuple(
             dict.fromkeys(p.source for p in packages if p.source and p.artifacts and p.artifacts[0].kind in ("wheel", "sdist"))
         ),
@@ -59,12 +58,24 @@ def read(data: bytes, path: str) -> Lock:
     )
 
 
+def _names(items: Any, where: str) -> tuple[str, ...]:
+    """Names of requirements: ``name``, ``name[extra] (>=1)``."""
+    return tuple(name_of(re.split(r"[\s\[(]", item.strip(), maxsplit=1)[0]) for item in words(items, where))
+
+
 def _python(metadata: dict[str, Any]) -> str | None:
     written = maybe(metadata.get("python-versions"), "metadata.python-versions")
     return None if written is None else pep440(written) or None
 
 
-def _package(raw: dict[str, Any], where: str, line: int | None, files: dict[str, Any], hashes: dict[str, Any]) -> Locked:
+def _package(
+    raw: dict[str, Any],
+    where: str,
+    line: int | None,
+    files: dict[str, Any],
+    hashes: dict[str, Any],
+    extras: dict[str, tuple[str, ...]],
+) -> Locked:
     written = word(raw.get("name"), f"{where}.name")
     name = name_of(written)
     place = table(raw.get("source"), f"{where}.source")
@@ -82,6 +93,10 @@ def _package(raw: dict[str, Any], where: str, line: int | None, files: dict[str,
             )
         )
         markers = None
+    only_for: tuple[str, ...] = ()
+    if raw.get("optional") is True and "groups" not in raw:
+        # before lock version 2.1 no marker tells for which extra it is there
+        only_for = tuple(sorted(extra for extra, members in extras.items() if name in members)) or tuple(sorted(extras))
     requires_python = maybe(raw.get("python-versions"), f"{where}.python-versions")
     return Locked(
         name=name,
@@ -89,6 +104,7 @@ def _package(raw: dict[str, Any], where: str, line: int | None, files: dict[str,
         marker=maybe(markers, f"{where}.markers"),
         group_markers=by_group,
         groups=named,
+        extras=only_for,
         requires_python=(pep440(requires_python) or None) if requires_python is not None else None,
         needs=tuple(_needs(table(raw.get("dependencies"), f"{where}.dependencies"), f"{where}.dependencies")),
         optional_needs=_optional(table(raw.get("extras"), f"{where}.extras"), f"{where}.extras"),

@@ -94,8 +94,7 @@ def _completed(lock: Lock, manifest: Manifest) -> Lock:
     declared = {"", *manifest.groups}
     if default is not None:
         changes["default_groups"] = tuple(group for group in sorted(declared | set(lock.groups)) if group in default)
-    with_groups = any(entry.groups for entry in lock.packages)
-    if not with_groups and lock.packages:
+    if lock.packages and (lock.version or "").startswith(("1.", "2.0")):
         roots = [Root(needs=_needs(wish for wish in manifest.wishes if wish.group is None and wish.extra is None))]
         for group in manifest.groups:
             roots.append(Root(group=group, needs=_needs(wish for wish in manifest.wishes if wish.group == group)))
