@@ -1,4 +1,4 @@
-"""Judging for another machine: ``snapshot --machine-only``, ``--machine``, ``--assume``; and ``--share`` for what is sent away."""
+"""Judging for another machine: ``snapshot --machine-only``, ``--machine``, ``--assume``; ``--share`` for what is sent away."""
 
 from __future__ import annotations
 
