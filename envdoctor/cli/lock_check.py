@@ -60,7 +60,7 @@ def _observe(named: str | None, locks: tuple[str, ...]) -> Collected:
     from datetime import datetime, timezone
 
     from envdoctor import __version__, config
-    from envdoctor.collect import Collected
+    from envdoctor.collect import Collected, gpu
     from envdoctor.collect import locks as collector
     from envdoctor.collect.machine import collect, this_system
     from envdoctor.collect.scene import Scene
@@ -92,7 +92,7 @@ def _observe(named: str | None, locks: tuple[str, ...]) -> Collected:
         target=target,
         interpreter=Interpreter(path=""),
         project=_project(folder, found.manifests, named is not None),
-        machine=collect(scene),
+        machine=gpu.add(scene, collect(scene)),
         manifests=found.manifests,
         locks=found.locks,
         shell=Shell(cwd=text(cwd)),

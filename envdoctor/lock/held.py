@@ -156,7 +156,7 @@ class Locks:
         self.view = view
         snapshot = view.snapshot
         self.readable = tuple(lock for lock in snapshot.locks if lock.error is None)
-        self.root = snapshot.project.root.rstrip("/") if snapshot.project is not None else ""
+        self.root = snapshot.project.root.replace("\\", "/").rstrip("/") if snapshot.project is not None else ""
         self.refused: list[tuple[Lock, str]] = []
         """Locks that are not held against the target, and why."""
 
@@ -290,8 +290,10 @@ class Locks:
         if dist.direct_url is not None and dist.direct_url.url.startswith("file:") and not dist.direct_url.archive_hash:
             from urllib.parse import unquote, urlsplit
 
-            folders.append(unquote(urlsplit(dist.direct_url.url).path))
-        return any(f"{folder.rstrip('/')}/".startswith(f"{self.root}/") for folder in folders)
+            path = unquote(urlsplit(dist.direct_url.url).path)
+            folders.append(path[1:] if re.match(r"/[A-Za-z]:", path) else path)
+        places = (folder.replace("\\", "/").rstrip("/") for folder in folders)
+        return any(f"{place}/".startswith(f"{self.root}/") for place in places)
 
     @cached_property
     def foreign(self) -> tuple[Key, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,11 +13,14 @@ import pytest
 
 from envdoctor.diagnose import judge
 from envdoctor.finding import Finding
+from envdoctor.lock import formats
+from envdoctor.lock.model import LockError
 from envdoctor.select import Selection
 from envdoctor.snapshot import Machine, Snapshot
 from tests.builders import Env, venv
+from tests.conda import native_subdir
 from tests.lock import made
-from tests.lock.made import Package
+from tests.lock.made import Conda, Package
 from tests.support import diagnose, only, report_of, snapshot_of
 
 DRIFT = ("LCK004", "LCK005", "LCK006", "LCK007")
@@ -805,6 +809,64 @@ def test_the_command_in_the_header_is_not_run(project: Project) -> None:
     assert commands(found) == [
         f"uv pip compile {project.folder}/requirements.in --universal --generate-hashes -o {project.folder}/requirements.txt"
     ]
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "Pipfile.lock", "conda-lock.yml", f"conda-{native_subdir()}.lock"])
+def test_damaged_locks_crash_no_rule(project: Project, name: str) -> None:
+    """Words of a lock in wrong places: what can still be read is judged, with and without an environment."""
+    packages = [Package("alpha", needs=("beta",)), BETA, Package("gamma", "1.0+cpu", wheels=(MANYLINUX, "cp38-abi3-win_amd64"))]
+    conda = [
+        Conda("alpha", needs=(("beta", ">=1.0,<2.0a0"), ("__glibc", ">=2.17"))),
+        Conda("beta"),
+        Conda("gamma", manager="pip"),
+    ]
+    if name == "Pipfile.lock":
+        text = made.pipfile(packages[:2], packages[2:])
+    elif name in LOCKS:
+        text = LOCKS[name](*(package._replace(needs=()) if name == "poetry.lock" else package for package in packages))
+    else:
+        text = made.conda_lock(*conda) if name == "conda-lock.yml" else made.explicit(*conda[:2])
+    project.install(ALPHA, GAMMA)
+    snapshot = project.snapshot()
+    random = Random(name)
+    words = [
+        '"',
+        "'",
+        ">=",
+        "==99",
+        "",
+        "\n",
+        "[",
+        "]",
+        "*",
+        "../..",
+        "--evil",
+        "\x1b[3m",
+        "9" * 40,
+        " or ",
+        "1!2.0",
+        ": ",
+        "- ",
+        "gamma",
+    ]
+    judged = 0
+    for _ in range(250):
+        changed = text
+        for _ in range(random.randint(1, 5)):
+            at, other = random.randrange(len(changed)), random.randrange(len(changed))
+            piece = random.choice(words) if random.random() < 0.5 else changed[other : other + random.randint(1, 20)]
+            changed = changed[:at] + piece + changed[at + random.randint(0, 12) :]
+        kind = formats.format_of(name, changed.encode(), named=True)
+        try:
+            lock = formats.read(changed.encode(), name, kind or "requirements")
+        except LockError:
+            continue
+        judged += 1
+        named = msgspec.structs.replace(lock, named=random.random() < 0.5)
+        report = judge(msgspec.structs.replace(snapshot, locks=(named,)), Selection.of("LCK"))
+        assert [check for check in report.checks if check.outcome == "crashed"] == []
+        assert all("--evil" not in argv for f in report.findings for fix in f.fixes for argv in fix.commands)
+    assert judged > 5
 
 
 def test_nothing_without_locks(env: Env) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from envdoctor.diagnose import judge
 from envdoctor.finding import Finding
 from envdoctor.select import Selection
-from envdoctor.snapshot import Machine
+from envdoctor.snapshot import Machine, Nvidia
 from tests.conda import CondaPrefix, conda_prefix, foreign_prefix, native_subdir
 from tests.lock import made
 from tests.lock.made import Conda
@@ -271,7 +272,7 @@ def test_a_platform_that_is_declared(tmp_path: Path, env: CondaPrefix) -> None:
 def test_virtual_packages(tmp_path: Path) -> None:
     """What a locked package asks for and the machine has not; conda-lock's defaults alone say nothing."""
     env = conda_prefix(tmp_path)
-    fits = Conda("fits", "1.0", "h0_0", (("__glibc", ">=2.17,<3.0.a0"), ("__unix", ""), ("__cuda", ">=12")), env.subdir)
+    fits = Conda("fits", "1.0", "h0_0", (("__glibc", ">=2.17,<3.0.a0"), ("__unix", "")), env.subdir)
     env.add("fits", "1.0")
     folder = project(tmp_path, env, more=[fits])
     assert found(env, folder, "LCK013") == []
@@ -287,6 +288,20 @@ def test_virtual_packages(tmp_path: Path) -> None:
         ("conda-package", "newer", "1.0"),
     ]
     assert "--virtual-package __glibc=" in commands(one)[0]
+
+
+def test_a_build_for_a_gpu(tmp_path: Path, env: CondaPrefix) -> None:
+    """A lock for CUDA on a machine without a driver, with an old one, with one that does; of a machine nothing is known."""
+    folder = project(tmp_path, env, more=[Conda("pytorch", "2.5", "cuda_0", (("__cuda", ">=12"),), env.subdir)])
+    snapshot = snapshot_of(env.prefix, cwd=folder)
+    for nvidia, message in (
+        (None, "conda-lock.yml was solved for __cuda >=12, this machine has no __cuda: pytorch asks for it"),
+        (Nvidia(cuda="11.4"), "conda-lock.yml was solved for __cuda >=12, this machine has __cuda 11.4: pytorch asks for it"),
+        (Nvidia(cuda="12.8"), None),
+    ):
+        machine = msgspec.structs.replace(snapshot.machine, nvidia=nvidia, gpus=())
+        report = report_of(msgspec.structs.replace(snapshot, machine=machine), "LCK013")
+        assert [f.message for f in report.findings] == [message] * (message is not None)
 
 
 # ---------------------------------------------------------------------------------------------------------------- LCK012

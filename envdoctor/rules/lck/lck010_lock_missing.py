@@ -59,7 +59,7 @@ def check(view: View) -> Iterator[Finding]:
             continue
         number = len(manifest.wishes)
         project = view.snapshot.project
-        name = project.name if project is not None else None
+        name = (project.name or project.root.replace("\\", "/").rstrip("/").rpartition("/")[2]) if project is not None else None
         yield RULE.finding(
             f"{manifest.path} has no lock: it asks for {number} {'package' if number == 1 else 'packages'}",
             [Subject("file", manifest.path, None, manifest.path), *([Subject("project", name)] if name else [])],

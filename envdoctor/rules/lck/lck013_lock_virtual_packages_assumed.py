@@ -10,8 +10,8 @@ What the locked packages for this platform ask of virtual packages is compared w
 lock itself says it was solved for (pixi's system requirements), where the machine has none or an older one.
 
 ## Look-alikes that are fine
-Defaults of conda-lock that no locked package relies on; `__cuda`, of which nothing is known as long as no GPU was looked for;
-virtual packages of other platforms; `CONDA_OVERRIDE_…`, which changes what conda is told and not what the machine is.
+Defaults of conda-lock that no locked package relies on; virtual packages of other platforms; a machine of which nothing is
+known; `CONDA_OVERRIDE_…`, which changes what conda is told and not what the machine is.
 
 ## How to fix
 Lock again for what the machines have: `envdoctor lock --virtual-package __glibc=2.17`, pixi's `[system-requirements]`; or
@@ -32,6 +32,7 @@ from envdoctor.rules.lck._shared import key_of, label, lockfile, package, place,
 from envdoctor.view import View
 
 if TYPE_CHECKING:
+    from envdoctor.conda.matchspec import MatchSpec
     from envdoctor.conda.virtual import Virtuals
     from envdoctor.lock.model import Lock, Locked
 
@@ -41,6 +42,9 @@ RULE = Rule(
     "warning",
     reads=("locks", "machine", "target", "shell", "interpreter", "conda_packages"),
 )
+
+_VERSIONED = ("__glibc", "__osx", "__linux", "__musl", "__cuda")
+"""Virtual packages of which a lock may say a version that a machine can be too old for."""
 
 
 def check(view: View) -> Iterator[Finding]:
@@ -75,9 +79,11 @@ def _finding(view: View, lock: Lock, name: str, asked: list[tuple[Locked, str]],
     short = have.partition(" (")[0]
     locks = view.remedy.locks
     _, commands = locks.relock(lock)
-    version = (virtuals.real[name].version or "").partition("=")[0] if name in virtuals.real else ""
+    real = virtuals.real.get(name)
+    version = (real.version or "").partition("=")[0] if real is not None else ""
     title = "lock again for what this machine has"
-    if commands and commands[0][:2] == ("envdoctor", "lock") and version:
+    known = bool(version) or (real is not None and not real.there)
+    if commands and commands[0][:2] == ("envdoctor", "lock") and known:
         commands = ((*commands[0], "--virtual-package", f"{name}={version}"),)
     elif lock.format == "pixi":
         title = "name it in [system-requirements] of the manifest, and lock again"
@@ -91,7 +97,7 @@ def _finding(view: View, lock: Lock, name: str, asked: list[tuple[Locked, str]],
             *([f"{lock.path}: solved for {name} {said}"] if said else []),
             have,
         ],
-        fixes=[Fix(title, "unsafe" if version else "manual", commands, (locks.check(lock, RULE.code),))],
+        fixes=[Fix(title, "unsafe" if known and commands else "manual", commands, (locks.check(lock, RULE.code),))],
         key=f"{key_of(lock)}:{name}",
     )
 
@@ -105,10 +111,10 @@ def _asked(lock: Lock, platform: str, virtuals: Virtuals) -> dict[str, list[tupl
         if entry.manager != "conda" or not any(place == platform for _, place in entry.places):
             continue
         for need in entry.needs:
-            if not need.name.startswith("__") or need.name == "__cuda":
+            if not need.name.startswith("__"):
                 continue
             spec = spec_of(f"{need.name} {need.spec}".strip())
-            if spec is not None and virtuals.fits(spec) is False:
+            if spec is not None and _lacks(virtuals, spec):
                 found.setdefault(need.name, []).append((entry, need.spec or "*"))
     return found
 
@@ -119,9 +125,17 @@ def _said(lock: Lock, platform: str, virtuals: Virtuals) -> dict[str, str]:
 
     found = {}
     for one in lock.virtual_packages:
-        if one.assumed or one.platform not in (None, platform) or one.name not in ("__glibc", "__osx", "__linux", "__musl"):
+        if one.assumed or one.platform not in (None, platform) or one.name not in _VERSIONED:
             continue
         spec = spec_of(f"{one.name} >={one.version}" if one.version != "0" else one.name)
-        if spec is not None and virtuals.fits(spec) is False:
+        if spec is not None and _lacks(virtuals, spec):
             found[one.name] = one.version
     return found
+
+
+def _lacks(virtuals: Virtuals, spec: MatchSpec) -> bool:
+    """The machine has nothing that fits. That there is no driver for a GPU is no fault of an environment, but one of a lock."""
+    there = virtuals.real.get(spec.name)
+    if spec.name == "__cuda" and there is not None and not there.there:
+        return True
+    return virtuals.fits(spec) is False
