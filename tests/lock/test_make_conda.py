@@ -723,4 +723,24 @@ def test_a_changed_archive_over_http_is_not_installed(project: Project, tmp_path
         project.capsys.readouterr()
         assert run(["install", "conda-lock.yml", "-p", "env"]) == 2
         assert "the lock cannot be installed" in project.capsys.readouterr().err
-        assert not (project.folder / "env").exists()
+        assert [one for one in project.folder.iterdir() if one.name.startswith("env")] == [project.folder / "environment.yml"]
+
+
+def test_condas_settings_say_where_channels_are(
+    project: Project, channel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    (home / ".condarc").write_text(f"channel_alias: {channel.parent.as_uri()}\n")
+    project.manifest("python", "six", channel=channel.name)
+    said = project.lock()
+    assert said.code == 0, said
+    assert project.made().channels == (channel.name,)
+    assert f"url: {channel.as_uri()}/noarch/six-" in project.text()
+    os.symlink(channel, tmp_path / "team")
+    (home / ".condarc").write_text(f"custom_channels:\n  team: {tmp_path.as_uri()}\ndefault_channels: [{channel.as_uri()}]\n")
+    for name in ("team", "defaults"):
+        project.manifest("python", "six", channel=name)
+        assert project.lock("-o", f"{name}.yml").code == 0
+        assert project.made(f"{name}.yml").channels == (name,)

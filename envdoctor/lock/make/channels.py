@@ -107,15 +107,38 @@ def repository(url: str, places: Sequence[Place]) -> str:
     return url if url.startswith("file:") else document.public(url)
 
 
-def expanded(channels: Iterable[Place], platform: str) -> list[str]:
-    """Addresses to solve with: ``defaults`` is several channels."""
+class Settings(NamedTuple):
+    """What conda's settings say of channels."""
+
+    alias: str | None = None
+    """``channel_alias``: where bare names lead to."""
+    custom: Mapping[str, str] = {}
+    """``custom_channels``: name to the address that it lies below."""
+    defaults: tuple[str, ...] = ()
+    """``default_channels``: what ``defaults`` is."""
+    strict: bool = True
+    """``channel_priority`` is not ``disabled``."""
+
+
+def expanded(channels: Iterable[Place], platform: str, settings: Settings = Settings()) -> list[str]:  # noqa: B008 - a constant
+    """Addresses to solve with: ``defaults`` is several channels, and a bare name may have an address of its own."""
     found: list[str] = []
     for one in channels:
         if one.address == "defaults":
-            found += [*DEFAULTS, *([DEFAULTS_WINDOWS] if platform.startswith("win-") else [])]
+            usual = (*DEFAULTS, *([DEFAULTS_WINDOWS] if platform.startswith("win-") else []))
+            found += [_addressed(name, settings) for name in settings.defaults or usual]
         else:
-            found.append(one.address)
+            found.append(_addressed(one.address, settings))
     return list(dict.fromkeys(found))
+
+
+def _addressed(name: str, settings: Settings) -> str:
+    if "://" in name or name.startswith(("/", ".", "~")):
+        return name
+    for known, address in settings.custom.items():
+        if name == known or name.startswith(f"{known}/"):
+            return f"{address.rstrip('/')}/{name}"
+    return f"{settings.alias.rstrip('/')}/{name}" if settings.alias else name
 
 
 def _names(text: str) -> list[str]:

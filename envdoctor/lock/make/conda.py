@@ -349,16 +349,17 @@ def _solved(options: Options, plan: Plan) -> solver.Answer:
         )
     options.say(f"solving for {', '.join(plan.platforms)}")
     cache = options.environ.get("RATTLER_CACHE_DIR") or None
+    settings = _settings(options, plan.channels)
     try:
         # channels differ by platform in one case only: what "defaults" is
         groups: dict[tuple[str, ...], list[solver.Task]] = {}
         for task in tasks:
-            groups.setdefault(tuple(channels.expanded(plan.channels, task.platform)), []).append(task)
+            groups.setdefault(tuple(channels.expanded(plan.channels, task.platform, settings)), []).append(task)
         answer = solver.Answer({}, {})
         problems: list[solver.Unsolvable] = []
         for names, those in groups.items():
             try:
-                found = solver.solve(those, names, offline=options.offline, cache=_repodata(cache), progress=options.say)
+                found = solver.solve(those, names, settings.strict, options.offline, _repodata(cache), options.say)
             except solver.Failed as failed:
                 problems += failed.problems
                 continue
@@ -369,6 +370,35 @@ def _solved(options: Options, plan: Plan) -> solver.Answer:
     except solver.Failed as failed:
         raise _unsolvable(plan, failed) from None
     return answer
+
+
+def _settings(options: Options, places: Sequence[channels.Place]) -> channels.Settings:
+    """What .condarc files and variables say of channels; they are read only where a channel has a name instead of an address."""
+    if all("://" in one.address for one in places):
+        return channels.Settings()
+    from envdoctor.collect import condarc
+
+    environ = options.environ
+    root = environ.get("CONDA_ROOT") or (
+        os.path.dirname(os.path.dirname(environ["CONDA_EXE"])) if environ.get("CONDA_EXE") else None
+    )
+    said = condarc.read(condarc.places(environ, options.home, root, None), environ, cwd=options.cwd).settings
+
+    def first(name: str) -> str | None:
+        return next((one.values[0] for one in condarc.merged(said, name, mamba=False) if one.values), None)
+
+    custom: dict[str, str] = {}
+    for one in condarc.merged(said, "custom_channels", mamba=False):
+        for value in one.values:
+            name, colon, address = value.partition(": ")
+            if colon and "://" in address:
+                custom.setdefault(name.strip(), address.strip())
+    return channels.Settings(
+        alias=environ.get("CONDA_CHANNEL_ALIAS") or first("channel_alias"),
+        custom=custom,
+        defaults=condarc.values(said, "default_channels", mamba=False),
+        strict=first("channel_priority") not in ("disabled", "false", "False"),
+    )
 
 
 def _repodata(cache: str | None) -> str | None:

@@ -117,28 +117,50 @@ def install(
     wanted = [entry for entry in lock.packages if any(c in categories and p == platform for c, p in entry.places)]
     conda = [entry for entry in wanted if entry.manager == "conda"]
     pip = [entry for entry in wanted if entry.manager == "pypi"]
-    try:
-        _conda(conda, prefix, platform, environ, say, cache)
-        if pip:
-            say(f"installing {plural(len(pip), 'distribution')} of the pip section")
-            _pip(pip, prefix, environ, offline)
-    except BaseException:
-        import shutil
+    import shutil
 
-        shutil.rmtree(prefix, ignore_errors=True)
+    # what is not whole never stands there: it becomes the prefix when all of conda's packages are linked
+    staging = f"{prefix}.envdoctor-{os.getpid()}"
+    try:
+        _conda(conda, staging, prefix, platform, environ, say, cache)
+        os.rename(staging, prefix)
+    except BaseException as error:
+        _gone(staging)
+        if isinstance(error, OSError):
+            raise MakeError(f"{safe(prefix)} cannot be made: {error.strerror or error}") from None
         raise
+    if pip:
+        say(f"installing {plural(len(pip), 'distribution')} of the pip section")
+        try:
+            _pip(pip, prefix, environ, offline)
+        except BaseException:
+            shutil.rmtree(prefix, ignore_errors=True)
+            raise
     return len(wanted)
+
+
+def _gone(folder: str) -> None:
+    """Removes a folder into which threads of py-rattler that have not heard of a failure yet may still write."""
+    import shutil
+    import time
+
+    for _ in range(40):
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.05)
+        if not os.path.lexists(folder):
+            return
 
 
 def _conda(
     entries: Sequence[Locked],
+    staging: str,
     prefix: str,
     platform: str,
     environ: Mapping[str, str],
     say: Callable[[str], None],
     cache: str | None,
 ) -> None:
-    """Conda's packages, by py-rattler."""
+    """Conda's packages into the folder `staging`, for `prefix`, by py-rattler."""
     import asyncio
 
     try:
@@ -157,11 +179,18 @@ def _conda(
             say(f"verifying {entry.name}")
             verified(entry, _local(url), hashes)
         records.append(_record(rattler, entry, url, hashes))
-    os.makedirs(prefix)
+    os.makedirs(staging)
     say(f"installing {plural(len(records), 'package')}")
     try:
         asyncio.run(
-            rattler.install(records, prefix, platform=rattler.Subdir(platform), show_progress=False, cache_dir=cache)  # type: ignore[arg-type]
+            rattler.install(
+                records,
+                staging,
+                platform=rattler.Subdir(platform),
+                show_progress=False,
+                cache_dir=cache,  # type: ignore[arg-type]
+                alternative_target_prefix=prefix,
+            )
         )
     except (rattler.exceptions.InstallerError, rattler.exceptions.LinkError, rattler.exceptions.TransactionError) as error:
         lines = [line.removeprefix("Caused by: ") for line in str(error).splitlines()]

@@ -78,20 +78,20 @@ def invalid(spec: str) -> str | None:
 def solve(
     tasks: Sequence[Task],
     channels: Sequence[str],
-    *,
+    strict: bool = True,
     offline: bool = False,
     cache: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Answer:
     """Solves all `tasks` together: repodata is read once, platforms are solved side by side.
 
-    `channels` are names or URLs in order of priority (strict: a package comes from the first that has it). Raises Failed where
+    `channels` are names or URLs in order of priority (`strict`: a package comes from the first that has it). Raises Failed where
     there is no solution, MakeError for what is wrong with channels, network or caches.
     """
     import asyncio
 
     rattler = _rattler()
-    return asyncio.run(_Solver(rattler, channels, offline, cache, progress).solve(tasks))
+    return asyncio.run(_Solver(rattler, channels, strict, offline, cache, progress).solve(tasks))
 
 
 def _rattler() -> Any:
@@ -107,11 +107,18 @@ class _Solver:
     """One gateway for all platforms."""
 
     def __init__(
-        self, rattler: Any, channels: Sequence[str], offline: bool, cache: str | None, progress: Callable[[str], None] | None
+        self,
+        rattler: Any,
+        channels: Sequence[str],
+        strict: bool,
+        offline: bool,
+        cache: str | None,
+        progress: Callable[[str], None] | None,
     ) -> None:
         self.rattler = rattler
         action = "force-cache-only" if offline else "cache-or-fetch"
         self.offline = offline
+        self.priority = rattler.ChannelPriority.Strict if strict else rattler.ChannelPriority.Disabled
         self.names = tuple(channels)
         self.gateway = rattler.Gateway(cache_dir=cache, default_config=rattler.SourceConfig(cache_action=action))
         self.progress = progress
@@ -163,6 +170,7 @@ class _Solver:
             platforms=[task.platform, "noarch"],
             locked_packages=locked,
             virtual_packages=virtual,
+            channel_priority=self.priority,
         )
         self.left.discard(task.platform)
         if self.progress is not None and self.left:
