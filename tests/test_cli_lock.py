@@ -133,19 +133,13 @@ def test_nothing_is_written(cli: Cli, project: Path) -> None:
 
 def test_nothing_heavy_is_imported(project: Path) -> None:
     """No collector of environments runs, no solver, no network library is loaded."""
+    heavy = ("rattler", "uv", "asyncio", "socket", "ssl", "http", "yaml", "psutil", "archspec", "multiprocessing")
     code = (
         "import sys; from envdoctor.cli import run; assert run(['lock', '--check']) == 0; "
-        "names = [n for n in ('rattler', 'uv', 'asyncio', 'socket', 'ssl', 'http', 'yaml', 'psutil', 'archspec', 'multiprocessing') "
-        "if n in sys.modules]; print(names, file=sys.stderr)"
+        f"print([name for name in {heavy} if name in sys.modules], file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=clean_shell({"PYTHONPATH": _root()}),
-    )
+    environ = clean_shell({"PYTHONPATH": _root()})
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True, check=True, env=environ)
     assert done.stderr.strip() == "[]"
 
 
