@@ -164,6 +164,26 @@ def files() -> dict[str, bytes]:
         "project/pyproject.toml": b'[project]\nname = "p"\nversion = "1"\nrequires-python = ">=3.8"\ndependencies = ["beta>=1"]\n'
         b'[build-system]\nrequires = ["setuptools"]\nbuild-backend = "setuptools.build_meta"\n',
         "project/uv.lock": b'version = 1\nrequires-python = ">=3.8"\n\n[[package]]\nname = "beta"\nversion = "1.2"\n',
+        "project/environment.yml": b"name: p\nchannels: [c]\nplatforms: [linux-64]\ndependencies:\n"
+        b"- python=3.8\n- gcc # [linux]\n- pip:\n  - beta[x]>=1 ; sys_platform == 'linux'\n",
+        "project/conda-lock.yml": b"version: 1\nmetadata:\n  content_hash:\n    linux-64: "
+        + b"0" * 64
+        + b"\n  channels:\n  - url: c\n"
+        b"    used_env_vars: []\n  platforms:\n  - linux-64\n  sources:\n  - environment.yml\npackage:\n- name: python\n"
+        b"  version: '3.8'\n  manager: conda\n  platform: linux-64\n  dependencies:\n    __glibc: '>=2.17'\n"
+        b"  url: https://a.invalid/c/linux-64/python-3.8-0.conda\n  hash:\n    md5: "
+        + b"0" * 32
+        + b"\n  category: main\n  optional: false\n",
+        "project/conda-linux-64.lock": b"# platform: linux-64\n# input_hash: " + b"0" * 64 + b"\n@EXPLICIT\n"
+        b"https://a.invalid/c/linux-64/python-3.8-0.conda#"
+        + b"0" * 32
+        + b"\n# pip beta @ https://a.invalid/beta-1.2-py3-none-any.whl\n",
+        "project/pixi.toml": b'[workspace]\nchannels = ["c"]\nplatforms = ["linux-64"]\n[dependencies]\npython = "3.8.*"\n'
+        b'[target.unix.pypi-dependencies]\nbeta = { version = ">=1", extras = ["x"] }\n[environments]\nt = []\n',
+        "project/pixi.lock": b"version: 6\nenvironments:\n  default:\n    channels:\n    - url: https://a.invalid/c/\n"
+        b"    packages:\n      linux-64:\n      - conda: https://a.invalid/c/linux-64/python-3.8-0.conda\n      - pypi: https://a.invalid/beta-1.2.whl\n"
+        b"packages:\n- conda: https://a.invalid/c/linux-64/python-3.8-0.conda\n  depends:\n  - __glibc >=2.17\n"
+        b"- pypi: https://a.invalid/beta-1.2.whl\n  name: beta\n  version: '1.2'\n  requires_dist:\n  - alpha ; extra == 'x'\n",
         "project/requirements.txt": b"beta>=1 --hash=sha256:00\n-r other.txt\n-e .\n",
         "project/setup.cfg": b"[metadata]\nname = p\n[options]\npython_requires = >=3.8\n",
         "home/.config/pip/pip.conf": b"[global]\nextra-index-url =\n    http://a.invalid\n    http://b.invalid\n"
