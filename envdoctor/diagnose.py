@@ -16,7 +16,7 @@ from envdoctor import __version__, causes
 from envdoctor.collect import Collected
 from envdoctor.finding import Finding
 from envdoctor.report import Check, FailOn, Report, Suppressed, hashed
-from envdoctor.rules import idle, load
+from envdoctor.rules import foreign, idle, is_own, load
 from envdoctor.rules.base import Skip
 from envdoctor.select import Ignore, Selection, live, suppress
 from envdoctor.snapshot import Machine, Snapshot, text
@@ -131,7 +131,7 @@ def judge(
     view = View(snapshot, machine)
     started = time.perf_counter()
     findings: list[Finding] = []
-    outcomes: list[Check] = list(checks)
+    outcomes: list[Check] = [*checks, *(Check(f"plugin.{p.package}", "crashed", p.problem) for p in foreign() if p.problem)]
     codes = selection.codes()
     for code in codes:
         found, check = _ask(code, view, known)
@@ -161,18 +161,18 @@ def _ask(
     """One rule's findings and what came of it. The second of the two places with a broad except."""
     if known is not None and code in known:
         return known[code]
-    reason = idle(code, view.snapshot)
-    if reason is not None:
-        return (), Check(code, "skipped", reason)
-    rule = load(code)
     try:
+        reason = idle(code, view.snapshot)
+        if reason is not None:
+            return (), Check(code, "skipped", reason)
+        rule = load(code)
         found = tuple(rule.check(view))
         answer = found, Check(code, "found" if found else "clean")
     except Skip as skip:
         answer = (), Check(code, "skipped", str(skip))
     except Exception as error:  # noqa: BLE001 - a rule that crashes spoils no other
         return (), Check(code, "crashed", text(f"{type(error).__name__}: {error}")[:300])
-    if known is not None and not rule.rule.live:
+    if known is not None and not rule.rule.live and is_own(code):
         known[code] = answer
     return answer
 

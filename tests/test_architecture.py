@@ -127,7 +127,7 @@ PURE = {
 }
 """Modules (and, below, packages) that do no IO."""
 
-REGISTRY = ("envdoctor.rules", "envdoctor.select", "envdoctor")
+REGISTRY = ("envdoctor.rules", "envdoctor.rules.plugins", "envdoctor.select", "envdoctor")
 """Modules that find rules by their file names: importing them reads no target."""
 
 NOT_FOR_RULES = (
@@ -143,6 +143,7 @@ NOT_FOR_RULES = (
 BROAD = {
     "envdoctor.collect": "around each collector",
     "envdoctor.diagnose": "around each rule",
+    "envdoctor.rules.plugins": "around the packages of others",
     "envdoctor.cli": "the exit code of a bug is 2, never 1",
 }
 
@@ -190,7 +191,7 @@ def below(*packages: str) -> list[str]:
     return [name for name in FILES if any(name == p or name.startswith(p + ".") for p in packages)]
 
 
-RULES = [name for name in below("envdoctor.rules") if name not in ("envdoctor.rules", "envdoctor.rules.base")]
+RULES = [name for name in below("envdoctor.rules") if name not in ("envdoctor.rules", "envdoctor.rules.base", "envdoctor.rules.plugins")]
 
 
 def reachable(name: str) -> set[str]:

@@ -170,7 +170,7 @@ def test_start_up_imports_little() -> None:
         (["fix", "--apply", "--snapshot", "x"], ["--apply changes this machine"]),
         (["check", "--expires", "2027-01-31"], ["--reason and --expires"]),
         (["check", "--write-baseline", "x", "--expires", "soon"], ["--expires 'soon' is no day"]),
-        (["explain"], ["explain needs a code, or --error"]),
+        (["explain"], ["explain needs a CODE"]),
         (["lock", "--check", "--freeze"], ["--freeze says how a lock is made"]),
         (["lock", "--select", "LCK"], ["--select says how locks are judged"]),
         (["lock", "--check", "--select", "PKG"], ["lock --check asks rules LCK001 to LCK013, not PKG001"]),
@@ -654,24 +654,24 @@ def test_the_scaffold_makes_a_rule_that_works(tmp_path: Path, cli: Cli) -> None:
     root = Path(envdoctor.__file__).parent.parent
     shutil.copytree(root / "envdoctor", tmp_path / "envdoctor", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(root / "tests", tmp_path / "tests", ignore=shutil.ignore_patterns("__pycache__", "real", "collect", "fuzz"))
-    done = cli("new-rule", "CND099", "record-haunted", "--severity", "warning", "--root", tmp_path)
+    done = cli("new-rule", "INT099", "record-haunted", "--severity", "warning", "--root", tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.split()) == 3
-    again = cli("new-rule", "CND099", "record-haunted", "--root", tmp_path)
+    again = cli("new-rule", "INT099", "record-haunted", "--root", tmp_path)
     assert again.returncode == 2
     shell = {**clean_shell(), "PYTHONPATH": str(tmp_path)}
-    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/rules/test_cnd099.py"]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "tests/rules/test_int099.py"]
     tested = subprocess.run(argv, capture_output=True, text=True, env=shell, cwd=tmp_path, check=False)
     assert tested.returncode == 0, tested.stdout
     explained = subprocess.run(
-        [sys.executable, "-m", "envdoctor", "explain", "CND099"],
+        [sys.executable, "-m", "envdoctor", "explain", "INT099"],
         capture_output=True,
         text=True,
         env=shell,
         cwd=tmp_path,
         check=False,
     )
-    assert "CND099 record-haunted" in explained.stdout
+    assert "INT099 record-haunted" in explained.stdout
 
 
 def test_snapshot_that_names_a_site_folder_it_does_not_have(cli: Cli, bad: Env, tmp_path: Path) -> None:

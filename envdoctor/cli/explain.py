@@ -36,7 +36,7 @@ def explain(code: str | None, error: str | None, format_: str, **given: Any) -> 
     if error is not None:
         return _error(error, format_, {**given, "target": code})
     if code is None:
-        raise UsageError("explain needs a code, or --error", "envdoctor rules lists the codes")
+        raise UsageError("explain needs a CODE, or --error", "envdoctor rules lists the codes")
     from envdoctor.formats import pages
     from envdoctor.rules import load
 

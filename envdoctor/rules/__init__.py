@@ -10,10 +10,13 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.rules.base import Check, Rule
 from envdoctor.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from envdoctor.rules.plugins import Plugin
 
 FAMILIES: dict[str, str] = {
     "INT": "interpreter",
@@ -27,7 +30,9 @@ FAMILIES: dict[str, str] = {
     "GPU": "gpu",
     "SYS": "machine",
 }
-"""Families in the order of reports, with the words for them."""
+"""Families in the order of reports, with the words for them; those of plugins come behind."""
+OWN = frozenset(FAMILIES)
+"""Families of envdoctor itself."""
 
 
 class LoadedRule(NamedTuple):
@@ -47,7 +52,7 @@ class LoadedRule(NamedTuple):
 def modules() -> dict[str, str]:
     """Code to module name, of every rule file, sorted by family and code."""
     found: dict[str, str] = {}
-    for family in FAMILIES:
+    for family in OWN:
         package = f"{__name__}.{family.lower()}"
         try:
             folder = importlib.import_module(package)
@@ -57,13 +62,30 @@ def modules() -> dict[str, str]:
             code = info.name.split("_", 1)[0].upper()
             if code.startswith(family):
                 found[code] = f"{package}.{info.name}"
+    for plugin in foreign():
+        if plugin.problem is None:
+            FAMILIES.setdefault(plugin.family, plugin.words)
+            found |= plugin.modules
     return dict(sorted(found.items(), key=lambda item: (list(FAMILIES).index(item[0][:3]), item[0])))
+
+
+@cache
+def foreign() -> list[Plugin]:
+    """Packages of rules of others (entry points of the group ``envdoctor.rules``)."""
+    from envdoctor.rules.plugins import find
+
+    return find(OWN)
+
+
+def is_own(code: str) -> bool:
+    """The rule is envdoctor's own."""
+    return code[:3] in OWN
 
 
 def idle(code: str, snapshot: Snapshot) -> str | None:
     """Why the family of that rule has nothing to look at in `snapshot`, as its package says by ``idle(snapshot)``; None where it
     has. Then none of its modules need to be imported."""
-    family = importlib.import_module(f"{__name__}.{code[:3].lower()}")
+    family = importlib.import_module(modules()[code].rpartition(".")[0])
     asked: Callable[[Snapshot], str | None] | None = getattr(family, "idle", None)
     return asked(snapshot) if asked is not None else None
 
