@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from envdoctor.lock.document import name_of
+from envdoctor.lock.document import decode, name_of, toml
 from envdoctor.lock.fresh.met import unmet
 from envdoctor.lock.manifests import pyproject, requirements_in, setup
+from envdoctor.lock.manifests.wishes import of_text
 from envdoctor.lock.model import Lock, LockError, Manifest, Wish
 from envdoctor.requirements import satisfies, spell
 
@@ -47,6 +48,10 @@ class Command(NamedTuple):
     main: bool
     """The project's own dependencies are in it."""
     universal: bool
+    export: bool
+    """From a lock of the project, for the Pythons of the project."""
+    python: str | None
+    """The Pythons that it was resolved for, where the command says one: ``>=3.11``."""
 
 
 def command_of(lock: Lock) -> Command | None:
@@ -91,6 +96,7 @@ def command_of(lock: Lock) -> Command | None:
     def placed(paths: list[str]) -> tuple[str, ...]:
         return tuple(path if path.startswith("/") else posixpath.normpath(up + path) for path in paths)
 
+    version = re.search(r"(?<![\d.])(3\.\d{1,3})", " ".join(values("--python-version", "-p", "--python")))
     groups: tuple[str, ...] | None = tuple(name_of(one.rpartition(":")[2]) for one in values("--group", "--only-group"))
     if export and not groups and "--no-dev" not in given and "--no-default-groups" not in given:
         groups = None
@@ -105,6 +111,8 @@ def command_of(lock: Lock) -> Command | None:
         all_extras="--all-extras" in given,
         main="--only-group" not in given and "--only-dev" not in given,
         universal=export or "--universal" in given,
+        export=export,
+        python=f">={version[1]}" if version is not None else None,
     )
 
 
@@ -159,14 +167,17 @@ def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
         chosen = _chosen(manifest, command)
         complete = complete and not manifest.problems and not {"dependencies", "optional-dependencies"} & set(manifest.dynamic)
         overridden = {wish.name for other in (command.overrides if command else ()) for wish in _wishes(other, files)}
+        overridden |= _overridden(name, files)
         asked = [wish for wish in chosen if wish.name not in overridden and wish.name != manifest.name]
         known += asked
-        reasons += [f"{name}: {reason}" for reason in unmet(lock, asked, groups=False)]
-        if command is not None and command.universal:
-            reasons += [f"{name}: {reason}" for reason in _unmet_markers(lock, asked)]
+        python = lock.requires_python or (command.python if command is not None else None)
+        if command is not None and command.export:
+            python = python or manifest.requires_python
+        for_all = command is not None and command.universal
+        reasons += [f"{name}: {reason}" for reason in unmet(lock, asked, groups=False, universal=for_all, python=python)]
     for name in _constraining(command, wanted, files):
         for wish in _wishes(name, files):
-            for entry in lock.packages:
+            for entry in lock.packages if wish.marker is None and wish.source is None else ():
                 if entry.name == wish.name and entry.version is not None and satisfies(entry.version, wish.spec) is False:
                     reasons.append(f"{name}: {spell(wish.name, (), wish.spec)} is a constraint; the lock has {entry.version}")
     reasons += _annotated(lock, known, wanted, files)
@@ -189,6 +200,17 @@ def read(name: str, files: Mapping[str, bytes]) -> Manifest:
     if name.endswith((".cfg", ".py")):
         return setup.read(files[name], name)
     return requirements_in.read(files[name], name, files)
+
+
+def _overridden(name: str, files: Mapping[str, bytes]) -> set[str]:
+    """Packages whose requirements ``[tool.uv] override-dependencies`` of a pyproject.toml replaces."""
+    if not name.endswith(".toml"):
+        return set()
+    tool = toml(decode(files[name])).get("tool")
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    listed = uv.get("override-dependencies") if isinstance(uv, dict) else None
+    texts = [item for item in listed if isinstance(item, str)] if isinstance(listed, list) else []
+    return {wish.name for wish in map(of_text, texts) if wish is not None}
 
 
 def _wishes(name: str, files: Mapping[str, bytes]) -> tuple[Wish, ...]:
@@ -215,19 +237,6 @@ def _chosen(manifest: Manifest, command: Command | None) -> list[Wish]:
         if take:
             found.append(wish)
     return found
-
-
-def _unmet_markers(lock: Lock, wishes: list[Wish]) -> list[str]:
-    """Wishes with a marker that have no entry, in a lock for all platforms: unless no Python that it is for meets the marker."""
-    from envdoctor.lock.markers import same
-
-    names = {entry.name for entry in lock.packages}
-    never = "python_version < '0'"
-    return [
-        f"{wish.name}{wish.spec} ; {wish.marker} is asked for and not in the lock"
-        for wish in wishes
-        if wish.marker is not None and wish.name not in names and not same(wish.marker, never, lock.requires_python)
-    ]
 
 
 def _constraining(command: Command | None, wanted: tuple[str, ...], files: Mapping[str, bytes]) -> list[str]:
