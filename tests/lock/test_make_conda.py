@@ -645,6 +645,10 @@ def test_the_lock_installs_and_is_what_it_says(project: Project) -> None:
     said = project.lock("--verify", "--platform", LINUX, three=False)
     assert said.code == 0, said
     assert f"for {LINUX} installed, all hashes right; the environment is what the lock says and works" in said.err
+    said = project.lock("--verify", "--kind", "explicit", "--dry-run")
+    assert said.code == 0, said
+    assert "all hashes right" in said.err
+    assert not (project.folder / f"conda-{LINUX}.lock").exists()
 
 
 def test_a_changed_archive_is_not_installed(project: Project, tmp_path: Path, channel: Path) -> None:
@@ -744,3 +748,24 @@ def test_condas_settings_say_where_channels_are(
         project.manifest("python", "six", channel=name)
         assert project.lock("-o", f"{name}.yml").code == 0
         assert project.made(f"{name}.yml").channels == (name,)
+
+
+def test_real_metadata_for_five_platforms(project: Project) -> None:
+    from tests.conda import forge
+
+    try:
+        channel = forge.channel()
+    except RuntimeError as error:
+        pytest.skip(f"no metadata of conda-forge without a package index: {str(error)[:200]}")
+    five = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
+    names = ("python", "pydantic", "rich", "requests", "httpx", "ruamel.yaml", "conda-package-handling", "menuinst", "tqdm")
+    project.manifest(*names, channel=channel.as_uri(), head=f"platforms: [{', '.join(five)}]")
+    said = project.lock(three=False)
+    assert said.code == 0, said
+    lock = project.made()
+    assert lock.platforms == five
+    for platform in five:
+        assert set(names) <= project.versions(platform).keys()
+    urls = {entry.artifacts[0].url or "" for entry in lock.packages}
+    assert all("/conda-forge/" in url and not url.startswith("file:") for url in urls)
+    assert run(["lock", "--check", "--fail-on", "warning", "--ignore", "LCK013"]) == 0

@@ -94,8 +94,12 @@ def run(options: Options, manifests: Sequence[str]) -> int:
 
 def _explicit(options: Options, plan: Plan, folder: str) -> int:
     """``--kind explicit``: a file for each platform, with the names that conda-lock gives them."""
-    from envdoctor.lock import write
+    from envdoctor.lock import formats, write
+    from envdoctor.lock.make import here, install
 
+    own = here.subdir()
+    if options.verify and own not in plan.platforms:
+        raise MakeError(f"--verify: no file is made for {own}, which is this machine's", "--platform takes it in")
     if options.output is not None and len(plan.platforms) > 1 and "{platform}" not in options.output:
         raise MakeError(
             f"-o {safe(options.output)}: an @EXPLICIT file is for one platform",
@@ -129,6 +133,9 @@ def _explicit(options: Options, plan: Plan, folder: str) -> int:
                 notes=told,
             ),
         )
+        if options.verify and platform == own:
+            lock = formats.read(text.encode(), os.path.basename(paths[platform]), "explicit")
+            code = max(code, install.verify(options, lock, paths[platform], text, platform))
     return code
 
 

@@ -74,8 +74,12 @@ def run(
     unknown = [one for one in categories if one not in lock.groups]
     if unknown:
         raise MakeError(f"{safe(path)}: no category {safe(unknown[0])}", f"categories: {', '.join(lock.groups)}")
-    chosen = categories or (("main", "dev") if kind == "conda-lock" else lock.groups)
-    return install(lock, prefix, platform, environ=environ, categories=chosen, say=say, offline=offline)
+    return install(lock, prefix, platform, environ=environ, categories=categories or _usual(lock), say=say, offline=offline)
+
+
+def _usual(lock: Lock) -> tuple[str, ...]:
+    """Categories that are installed when nothing is said: as conda-lock does; all of a format that has none."""
+    return ("main", "dev") if lock.format == "conda-lock" else lock.groups
 
 
 def verify(options: Options, lock: Lock, path: str, text: str, platform: str) -> int:
