@@ -236,3 +236,16 @@ def test_builds_and_machines(env: Env) -> None:
     assert [(fact.name, fact.counts) for fact in found.facts] == [("Python", True), ("system", False)]
     assert found.notes == ("they are for different machines or Pythons: builds and wheels are not compared",)
     assert render.summary(found) == "1 fact, 1 up; 1 package the same"
+
+
+def test_share_leaves_people_out(diff: Diff, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "somebody"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    env = venv(home / "env")
+    env.dist("alpha", "1.0")
+    env.dist("local", "1", direct_url=json.dumps({"url": f"file://{home}/local", "dir_info": {"editable": True}}))
+    venv(home / "other").dist("local", "1")
+    assert str(home) in diff(home / "env", home / "other").out
+    for form in ("terminal", "json", "markdown"):
+        assert "somebody" not in diff(home / "env", home / "other", "--share", "--format", form).out

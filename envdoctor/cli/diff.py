@@ -54,7 +54,11 @@ def diff(a: str, b: str, formats: tuple[str, ...], output: str | None, **given: 
     wanted = files.outputs(formats, output, FORMATS)
     if a == b == "-":
         raise UsageError("A and B cannot both be read from stdin")
-    found = _compared(_side(a, given), _side(b, given), given)
+    one_side, other_side = _side(a, given), _side(b, given)
+    found = _compared(one_side, other_side, given)
+    if given.get("share"):
+        for side in (one_side, other_side):
+            found = session.cleaner(side.snapshot).struct(found)
     for one in wanted:
         if one.format == "json":
             text = render.json(found)
