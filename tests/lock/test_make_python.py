@@ -489,3 +489,18 @@ def test_a_member_of_a_workspace_has_its_lock_above(project: Path, lock: Lock, m
     said = lock("-f", "members/one/pyproject.toml", "--kind", "uv")
     assert (said.code, said.out) == (0, "uv.lock written: 1 package\n"), said
     assert sorted(path.name for path in member.iterdir()) == ["pyproject.toml"]
+
+
+def test_a_teammate_s_machine_may_be_too_old(project: Path, lock: Lock) -> None:
+    with Index().add(wheel("modern", "1", "cp310-abi3-manylinux_2_34_x86_64")).served() as served:
+        wanted(project, "modern\n")
+        words = ["--platform", "linux-64", *PINNED]
+        assert lock(*words, url=served.url).code == 0
+        machine = {"system": "linux", "machine": "x86_64", "native_machine": "x86_64", "libc": "glibc 2.28"}
+        Path("old.json").write_text(json.dumps({"schema_version": 1, "machine": machine}))
+        said = lock(*words, "--machine", "old.json", url=served.url)
+        assert said.code == 1
+        assert "LCK009" in said.err
+        assert "glibc 2.34" in said.err or "no locked wheel" in said.err
+        Path("old.json").write_text(json.dumps({"schema_version": 1, "machine": {**machine, "libc": "glibc 2.40"}}))
+        assert lock(*words, "--machine", "old.json", url=served.url).code == 0
