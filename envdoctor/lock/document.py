@@ -9,22 +9,23 @@ import re
 import sys
 from typing import Any
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.model import LockError
 
 MAX_PARTS = 100
 """Parts of a dotted TOML key that are taken: a parser may need memory by the square of them."""
 LARGE = 1 << 14
 """Characters from which on it is worth trying whether a TOML text is as tools write it."""
-_CONFLICT = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
-_DOTTED = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
-_PLACE = re.compile(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
-_USERINFO = re.compile(r"(?<=://)[^/@\s?#]*@")
-_TOKEN_PATH = re.compile(r"/t/[A-Za-z0-9_.-]+(?=/)")
-_TOKEN_QUERY = re.compile(
+_CONFLICT = pattern(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
+_DOTTED = pattern(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
+_PLACE = pattern(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
+_USERINFO = pattern(r"(?<=://)[^/@\s?#]*@")
+_TOKEN_PATH = pattern(r"/t/[A-Za-z0-9_.-]+(?=/)")
+_TOKEN_QUERY = pattern(
     r"(?<=[?&])[^=&#\s]*(?:token|key|secret|password|passwd|signature|credential|auth|sig)[^=&#\s]*=[^&#\s]*", re.IGNORECASE
 )
-_HALF = re.compile(r"\\u[dD][89a-fA-F]")
-_DASHES = re.compile(r"[-_.]+")
+_HALF = pattern(r"\\u[dD][89a-fA-F]")
+_DASHES = pattern(r"[-_.]+")
 
 
 # --------------------------------------------------------------------------------------------------------------- reading

@@ -9,8 +9,9 @@ knows everything; what is returned is what that parser would return, but for dat
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
+
+from envdoctor.lazy import pattern
 
 
 class Unusual(Exception):
@@ -22,12 +23,12 @@ _DAY = r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
 _CLOCK = r"(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?"
 _DATE = rf"{_DAY}(?:T{_CLOCK})?"
 _NUMBER = r"-?(?:0|[1-9]\d{0,17})"
-_SCALAR = re.compile(rf"(?<= = )(?:{_DATE}|{_NUMBER})(?=[,\s}}\]]|$)")
+_SCALAR = pattern(rf"(?<= = )(?:{_DATE}|{_NUMBER})(?=[,\s}}\]]|$)")
 _HOLE = "\x04"
-_TOKEN = re.compile(rf"([ \t]+)|([\[\]{{}},])|({_KEY}) = |(true|false|{_NUMBER}|{_HOLE})(?=[,\s}}\]]|$)")
-_LINE = re.compile(rf"({_KEY}) = (.*)")
-_HEADER = re.compile(rf"\[(\[?)({_KEY}(?:\.{_KEY})*)\](\]?)[ \t]*")
-_ESCAPE = re.compile(r'\\[^"\\ntrbf]')
+_TOKEN = pattern(rf"([ \t]+)|([\[\]{{}},])|({_KEY}) = |(true|false|{_NUMBER}|{_HOLE})(?=[,\s}}\]]|$)")
+_LINE = pattern(rf"({_KEY}) = (.*)")
+_HEADER = pattern(rf"\[(\[?)({_KEY}(?:\.{_KEY})*)\](\]?)[ \t]*")
+_ESCAPE = pattern(r'\\[^"\\ntrbf]')
 _CLOSES = {"]": "[", "}": "{"}
 
 

@@ -12,6 +12,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from envdoctor.lazy import pattern
+
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
@@ -19,8 +21,8 @@ BUT_NOT = " but not "
 """In a text for :func:`same`: what comes after it must not hold. PEP 508 has no negation."""
 MAX_TRIED = 20_000
 """Environments that are tried; markers that would need more are compared as text."""
-_LITERAL = re.compile(r"'([^']*)'|\"([^\"]*)\"")
-_WORD = re.compile(r"[a-z_]+")
+_LITERAL = pattern(r"'([^']*)'|\"([^\"]*)\"")
+_WORD = pattern(r"[a-z_]+")
 _SYSTEMS = (
     ("posix", "linux", "Linux"),
     ("posix", "darwin", "Darwin"),

@@ -11,6 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.document import name_of
 from envdoctor.lock.model import Artifact, Lock, Locked, Need
 
@@ -129,9 +130,9 @@ class Markers:
 
 
 _TRUE, _FALSE = "yes", "no"
-_EXTRA = re.compile(r"""\bextra\s*(==|!=)\s*('[^']*'|"[^"]*")|('[^']*'|"[^"]*")\s*(==|!=)\s*extra\b""")
-_IN = re.compile(r"""('[^']*'|"[^"]*")\s+(in|not\s+in)\s+(extras|dependency_groups)\b""")
-_ENCODED = re.compile(r"(extra|group|project)-(\d+)-(.+)")
+_EXTRA = pattern(r"""\bextra\s*(==|!=)\s*('[^']*'|"[^"]*")|('[^']*'|"[^"]*")\s*(==|!=)\s*extra\b""")
+_IN = pattern(r"""('[^']*'|"[^"]*")\s+(in|not\s+in)\s+(extras|dependency_groups)\b""")
+_ENCODED = pattern(r"(extra|group|project)-(\d+)-(.+)")
 
 
 def _placed(entry: Locked, groups: frozenset[str], platform: str | None) -> bool:

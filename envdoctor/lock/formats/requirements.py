@@ -10,23 +10,24 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.document import decode, file_name, name_of, public
 from envdoctor.lock.model import Artifact, Lock, Locked, LockError, Wish
 
 MAX_LINE = 1 << 20
 """Characters of one requirement with its hashes."""
-_HASH = re.compile(r"\s--hash[= ]\s*([A-Za-z0-9_]+):([0-9A-Fa-f]+)")
-_PIN = re.compile(
+_HASH = pattern(r"\s--hash[= ]\s*([A-Za-z0-9_]+):([0-9A-Fa-f]+)")
+_PIN = pattern(
     r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[([^\]]*)\])?\s*===?\s*([A-Za-z0-9][A-Za-z0-9.!+_-]*)\s*(?:;\s*(.*\S)\s*)?"
 )
-_OPTION = re.compile(r"(-[a-zA-Z]|--[a-z][a-z0-9-]*)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z])(?=\S)|$)(.*)", re.DOTALL)
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_COMMAND = re.compile(r"^#[ \t]+((?:uv|pip-compile|pip|pdm|poetry|pipenv)\b.*\S)[ \t]*$", re.MULTILINE)
-_VIA = re.compile(r"-r \S.*|\S+ \(\S+\.(?:toml|cfg|py)(?::[^()]+)?\)")
-_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_OPTION = pattern(r"(-[a-zA-Z]|--[a-z][a-z0-9-]*)(?:\s*=\s*|\s+|(?<=^-[a-zA-Z])(?=\S)|$)(.*)", re.DOTALL)
+_COMMENT = pattern(r"(?:^|\s)#.*$")
+_NAME = pattern(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+_COMMAND = pattern(r"^#[ \t]+((?:uv|pip-compile|pip|pdm|poetry|pipenv)\b.*\S)[ \t]*$", re.MULTILINE)
+_VIA = pattern(r"-r \S.*|\S+ \(\S+\.(?:toml|cfg|py)(?::[^()]+)?\)")
+_EGG = pattern(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
+_VCS = pattern(r"(?:git|hg|svn|bzr)\+")
+_COMMIT = pattern(r"[0-9a-f]{40}")
 _ENDS = (".whl", ".zip", ".gz", ".bz2", ".xz", ".tgz", ".tar")
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.document import decode, name_of, toml
 from envdoctor.lock.fresh.met import unmet
 from envdoctor.lock.manifests import pyproject, requirements_in, setup
@@ -20,7 +21,7 @@ from envdoctor.lock.manifests.wishes import of_text
 from envdoctor.lock.model import Lock, LockError, Manifest, Wish
 from envdoctor.requirements import satisfies, spell
 
-_MANIFEST = re.compile(r"\.(?:in|txt|toml|cfg|py)$")
+_MANIFEST = pattern(r"\.(?:in|txt|toml|cfg|py)$")
 _OPTIONS = """
 -o --output-file -c --constraint --constraints --override --overrides -b --build-constraint --build-constraints
 -p --python --python-version --python-platform -i --index-url --extra-index-url --index --default-index -f --find-links

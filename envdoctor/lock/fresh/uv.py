@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.document import decode, name_of, public, toml
 from envdoctor.lock.manifests.pyproject import groups_of, uv_default_groups
 from envdoctor.lock.markers import BUT_NOT, same, same_pythons, same_versions
@@ -34,13 +35,13 @@ def sources(lock: Lock, here: Collection[str], files: Mapping[str, bytes]) -> tu
         found.append(_below(folder, "pyproject.toml"))
     root = _document(files, "pyproject.toml")
     if root is not None:
-        for pattern in _texts(_table(root, "tool", "uv", "workspace").get("members")):
-            folder, wild = _split_glob(pattern)
+        for glob in _texts(_table(root, "tool", "uv", "workspace").get("members")):
+            folder, wild = _split_glob(glob)
             if wild is None:
                 found.append(_below(folder, "pyproject.toml"))
             else:
                 found.append(f"{folder}/" if folder != "." else "./")
-                found += [_below(member, "pyproject.toml") for member in _matching(pattern, files)]
+                found += [_below(member, "pyproject.toml") for member in _matching(glob, files)]
     return tuple(dict.fromkeys(found))
 
 
@@ -125,8 +126,8 @@ class _Comparison:
         if isinstance(project, str):
             wanted[name_of(project)] = "pyproject.toml"
         excluded = _texts(workspace.get("exclude"))
-        for pattern in _texts(workspace.get("members")):
-            for folder in _matching(pattern, self.files):
+        for glob in _texts(workspace.get("members")):
+            for folder in _matching(glob, self.files):
                 document = _document(self.files, _below(folder, "pyproject.toml"))
                 if document is None or any(_glob(folder, other) for other in excluded):
                     continue
@@ -136,7 +137,7 @@ class _Comparison:
         for name, path in wanted.items():
             if name not in folders:
                 self.reasons.append(f"{path} is of {name}, which the lock does not know as a member")
-        if workspace and not any(_deep(pattern) for pattern in _texts(workspace.get("members"))):
+        if workspace and not any(_deep(glob) for glob in _texts(workspace.get("members"))):
             for name, folder in folders.items():
                 if name not in wanted and folder != "." and _below(folder, "pyproject.toml") in self.files:
                     self.reasons.append(f"{name} ({folder}) is no member of the workspace; the lock knows it as one")
@@ -513,7 +514,7 @@ def _script_of(lock: Lock) -> str | None:
     return name.removesuffix(".lock") if name.endswith(".py.lock") else None
 
 
-_INLINE = re.compile(r"(?m)^# /// script[ \t]*\n((?:#(?:| .*)\n)+?)# ///[ \t]*$")
+_INLINE = pattern(r"(?m)^# /// script[ \t]*\n((?:#(?:| .*)\n)+?)# ///[ \t]*$")
 
 
 def _inline(data: bytes) -> dict[str, Any] | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import re
 from typing import NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.model import LockError, Manifest, ManifestFormat
 
 
@@ -26,12 +26,16 @@ MANIFESTS: tuple[Kind, ...] = (
     Kind("setup", "setup", r"setup\.(?:cfg|py)"),
     Kind("requirements-in", "requirements_in", r"(?:.*[-_.])?(?:requirements|constraints)(?:[-_.].*)?\.(?:in|txt)"),
 )
-_BY_NAME = tuple((kind, re.compile(kind.names)) for kind in MANIFESTS)
+_ENDS = (".toml", ".yml", ".yaml", ".cfg", ".py", ".in", ".txt", "Pipfile")
+_EXACT: dict[str, ManifestFormat] = {"pyproject.toml": "pyproject", "setup.py": "setup", "setup.cfg": "setup"}
+_BY_NAME = tuple((kind, pattern(kind.names)) for kind in MANIFESTS)
 
 
 def format_of(name: str) -> ManifestFormat | None:
     """The kind of manifest that a file of that name is; a requirements file can be a lock instead (``lock.formats``)."""
-    return next((kind.format for kind, pattern in _BY_NAME if pattern.fullmatch(name)), None)
+    if name in _EXACT or name.endswith(".py") or not name.endswith(_ENDS):
+        return _EXACT.get(name)
+    return next((kind.format for kind, names in _BY_NAME if names.fullmatch(name)), None)
 
 
 def read(data: bytes, path: str, format: ManifestFormat) -> Manifest:  # noqa: A002 - the word for it

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-_CARET = re.compile(
-    r"^([~^])\s*v?(\d+(?:\.\d+)*)((?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|preview|post|dev)[-_.]?\d*)*)$", re.IGNORECASE
-)
-_BARE = re.compile(r"^v?\d")
-_SPACES = re.compile(r"(?<=[^\s,<>=!~^|])\s+(?=[<>=!~^])")
+from envdoctor.lazy import pattern
+
+_CARET = pattern(r"^([~^])\s*v?(\d+(?:\.\d+)*)((?:[-_.]?(?:a|b|c|rc|alpha|beta|pre|preview|post|dev)[-_.]?\d*)*)$", re.IGNORECASE)
+_BARE = pattern(r"^v?\d")
+_SPACES = pattern(r"(?<=[^\s,<>=!~^|])\s+(?=[<>=!~^])")
 
 
 @lru_cache(maxsize=8192)
