@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate docs fuzz fuzz-images format clean
+.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ oracle: $(READY) ## imports everything of ENV for real, beside check's verdict; 
 fix-rate: $(READY) ## plants 40 and more faults, carries out fix --apply --yes, shows the table; then kills fixes: KILLS=50
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.mend.rate $(ARGS)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m tests.mend.kills --count $(or $(KILLS),50)
+
+pyz: $(READY) ## dist/envdoctor.pyz: one file for machines with nothing but Python; ARGS=--here for this one alone
+	$(BIN)/python tools/pyz.py $(ARGS)
 
 docs: $(READY) ## rule pages, command-line reference, schemas and README tables, from the code
 	$(BIN)/python docs/generate.py

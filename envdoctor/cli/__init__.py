@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "rules": "explain",
     "init": "init",
     "cache": "cache",
+    "completion": "completion",
     "new-rule": "new_rule",
 }
 """Name to module, in the order of the help."""
@@ -62,7 +63,12 @@ def group(ctx: click.Context, version: bool) -> None:
 
 def run(arguments: list[str]) -> int:
     """Runs a command line and returns its exit code. Nothing but the exit of the process is left to do."""
+    code = 0
     try:
+        if (asked := os.environ.get("_ENVDOCTOR_COMPLETE")) is not None:
+            from envdoctor.cli.completion import answer
+
+            return answer(asked)
         code = _invoke(arguments)
         if sys.stdout is not None:
             sys.stdout.flush()

@@ -14,7 +14,7 @@ _FORMATS = ("terminal", "json", "markdown")
 
 
 @click.command()
-@click.argument("code", required=False, metavar="[CODE|TARGET]")
+@click.argument("code", required=False, metavar="[CODE|TARGET]", shell_complete=options.codes)
 @click.option("--error", metavar="TEXT", help="Find what explains this message or traceback (- for stdin) in TARGET.")
 @options.place
 @click.option("--snapshot", metavar="FILE", help="With --error: look in this snapshot.")

@@ -10,6 +10,21 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
+def codes(context: Any, parameter: Any, incomplete: str) -> list[str]:
+    """Completions of ``--select``."""
+    from envdoctor.cli import completion
+
+    return completion.codes(context, parameter, incomplete)
+
+
+def paths(_context: Any, _parameter: Any, incomplete: str) -> list[Any]:
+    """Completions of TARGET: files and folders, by the shell itself."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 FAIL_ON = ("error", "warning", "info", "never")
 
 
@@ -35,7 +50,7 @@ place = several(
     ),
 )
 
-target = several(click.argument("target", required=False, metavar="[TARGET]"), place)
+target = several(click.argument("target", required=False, metavar="[TARGET]", shell_complete=paths), place)
 
 facts = several(
     click.option("--deep/--no-deep", default=None, help="Also hash every recorded file: seconds, not milliseconds."),
@@ -43,9 +58,15 @@ facts = several(
 )
 
 selection = several(
-    click.option("--select", multiple=True, metavar="CODES", help="Only these rules: codes or prefixes, comma-separated."),
-    click.option("--ignore", multiple=True, metavar="CODES", help="Not these rules."),
-    click.option("--extend-select", multiple=True, metavar="CODES", help="These rules, too."),
+    click.option(
+        "--select",
+        multiple=True,
+        metavar="CODES",
+        shell_complete=codes,
+        help="Only these rules: codes or prefixes, comma-separated.",
+    ),
+    click.option("--ignore", multiple=True, metavar="CODES", shell_complete=codes, help="Not these rules."),
+    click.option("--extend-select", multiple=True, metavar="CODES", shell_complete=codes, help="These rules, too."),
 )
 
 judged = several(
