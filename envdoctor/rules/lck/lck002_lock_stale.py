@@ -40,7 +40,8 @@ def check(view: View) -> Iterator[Finding]:
             continue
         made_from = words(lock.manifests, 3) or "its manifest"
         because = f": {lock.stale_because[0]}" if lock.stale_because else ""
-        more = f", and {len(lock.stale_because) - 1} more" if len(lock.stale_because) > 1 else ""
+        others = [reason for reason in lock.stale_because[1:] if " hash " not in reason]
+        more = f", and {len(others)} more" if others else ""
         compared = {"hash": "the hash that the lock has of it", "requirements": "its requirements"}.get(lock.freshness_by)
         yield RULE.finding(
             f"{lock.path} was not made from {made_from} as it is now{because}{more}",
