@@ -434,9 +434,19 @@ def test_condas_python_packages_are_held(project: Project, index: Index) -> None
     assert said.code == 2
     assert said.err.startswith("error: environment.yml: the pip section cannot be resolved for")
     assert "needy" in said.err
+    assert "conda brings six 1.17.0" in said.err
+    assert "envdoctor-lock-" not in said.err
     assert "six" in said.err
     assert "conda's Python packages are held" in said.err
     assert project.text() == before
+
+
+def test_extras_of_what_conda_brings(project: Project, index: Index) -> None:
+    index.add(wheel("jinja2", "3.1.6", requires=["markupsafe>=1", "babel; extra == 'i18n'", "extra:i18n"]), wheel("babel", "2.0"))
+    pip_section(project, index, "jinja2[i18n]", conda=("python", "jinja2"))
+    said = project.lock()
+    assert said.code == 0, said
+    assert {one.name for one in project.made().packages if one.manager == "pypi"} == {"babel"}
 
 
 def test_locked_versions_of_the_pip_section_stay(project: Project, index: Index) -> None:

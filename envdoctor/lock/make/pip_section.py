@@ -28,6 +28,7 @@ GLIBCS = (17, 28, *range(31, 41))
 MACOS = "13.0"
 """macOS that wheels are chosen for when nothing is said: conda-lock takes 13.4, whatever ``__osx`` it solves for."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[\s*[A-Za-z0-9]")
 _VIA = re.compile(
     r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;]+)|@\s*(?P<url>\S+)).*?"
     r"(?:# via (?P<via>.*))?$"
@@ -77,14 +78,22 @@ def resolve(
             Path(path).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             return path
 
-        stubs = {name: _stub(folder, name, version) for name, version in sorted(request.held.items())}
+        # what an extra of conda's package needs only the real distribution says: it is pinned, the others are stood in for
+        extended = {name for name in map(_with_extras, request.requirements) if name in request.held}
+        lines = [
+            f"{name}=={version}" if name in extended else f"{name} @ {Path(_stub(folder, name, version)).as_uri()}"
+            for name, version in sorted(request.held.items())
+        ]
         wanted = write("pip-section.txt", request.requirements)
-        held = write("conda.txt", (f"{name} @ {Path(path).as_uri()}" for name, path in stubs.items()))
+        held = write("conda.txt", lines)
         pins = write("locked.txt", (f"{name}=={version}" for name, version in sorted(request.preferred.items())))
         words = ["pip", "compile", *common, "--annotation-style", "line", "-c", held, "-o", pins, wanted]
-        uv.run(program, words, environ=settings, cwd=folder)
+        try:
+            uv.run(program, words, environ=settings, cwd=folder)
+        except uv.UvError as error:
+            raise uv.UvError(_explained(error.lines, request.held, folder)) from None
         found = _edges(Path(pins).read_text(encoding="utf-8"))
-        exact = [line for name, (line, _) in found.items() if name not in stubs]
+        exact = [line for name, (line, _) in found.items() if name not in request.held]
         if not exact:
             return ()
         words = ["pip", "compile", *common, "--no-deps", "--format", "pylock.toml", write("exact.txt", exact)]
@@ -99,6 +108,20 @@ def resolve(
         needs = tuple(sorted(name for name, (_, askers) in found.items() if package.name in askers))
         made.append(Resolved(package.name, package.version or _version_of(artifact), needs, _absolute(artifact, folder)))
     return tuple(sorted(made))
+
+
+def _with_extras(requirement: str) -> str | None:
+    """The name of what is asked for with extras; None where none are."""
+    match = _EXTRAS.match(requirement)
+    return document.name_of(match[1]) if match else None
+
+
+def _explained(lines: Sequence[str], held: Mapping[str, str], folder: str) -> list[str]:
+    """uv's explanation, and what conda brings of the packages that it speaks of."""
+    plain = re.compile(rf"(?:file://)?{re.escape(folder)}/([\w.]+)-[^-\s]+-py3-none-any\.whl")
+    told = [plain.sub(r"conda's \1", line) for line in lines]
+    words = {document.name_of(word) for line in told for word in re.findall(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)}
+    return [*told, *(f"conda brings {name} {version}" for name, version in sorted(held.items()) if name in words)]
 
 
 def uv_platform(request: Request) -> str:
