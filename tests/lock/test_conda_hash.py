@@ -225,6 +225,16 @@ def test_virtual_packages_of_a_file() -> None:
     }
 
 
+def test_virtual_packages_of_the_folder_above() -> None:
+    """``conda-lock -f env/environment.yml --lockfile env/conda-lock.yml`` looks where it is run."""
+    file = b"subdirs:\n  linux-64:\n    packages:\n      __glibc: '2.99'\n"
+    text = PLAIN.replace(", osx-arm64", "")
+    lock = made({"environment.yml": text}, {"linux-64": {"__glibc": "2.99"}})
+    above = fresh.sources(lock, ("environment.yml",), {})[-1]
+    assert above == "../virtual-packages.yml"
+    assert fresh.judge(lock, {"environment.yml": text.encode(), above: file}).fresh == "yes"
+
+
 def test_virtual_packages_that_the_lock_keeps() -> None:
     virtual = {"linux-64": {"__glibc": "2.99", "__archspec": "1 x86_64"}, "osx-arm64": {"__osx": "14.0"}}
     text = "linux-64 __archspec=1=x86_64 __glibc=2.99; osx-arm64 __osx=14.0"

@@ -22,8 +22,8 @@ from envdoctor.lock import conda_hash, conda_virtual, document
 from envdoctor.lock.conda_spec import Channel, Dependency, Refused, Specification, specification
 from envdoctor.lock.model import Lock, Locked, VirtualPackage
 
-VIRTUAL_FILES = ("virtual-packages.yml", "virtual-packages.yaml")
-"""Where conda-lock looks for virtual packages."""
+VIRTUAL_FILES = ("virtual-packages.yml", "virtual-packages.yaml", "../virtual-packages.yml")
+"""Where conda-lock looks for virtual packages: in the folder that it is run in, the lock's or the one above it."""
 CUDA = (
     *(f"{major}.{minor}" for major in (13, 12) for minor in range(10)),
     *(f"11.{minor}" for minor in range(9)),
@@ -40,7 +40,7 @@ MAX_PLATFORMS = 30
 
 def sources(lock: Lock, here: Collection[str], _files: Mapping[str, bytes]) -> tuple[str, ...]:
     """The files that the lock names, and that of the virtual packages."""
-    return (*lock.manifests, *[name for name in VIRTUAL_FILES if name in here][:1])
+    return (*lock.manifests, next((name for name in VIRTUAL_FILES if name in here), VIRTUAL_FILES[-1]))
 
 
 def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
