@@ -35,7 +35,18 @@ from envdoctor.view import View
 if TYPE_CHECKING:
     from envdoctor.lock.model import Lock
 
-RULE = Rule("LCK001", "lock-unreadable", "error", reads=("locks",))
+RULE = Rule(
+    "LCK001",
+    "lock-unreadable",
+    "error",
+    reads=("locks",),
+    messages=(
+        "Failed to parse `{path}.lock`",
+        "Failed to parse: `{path}`",
+        "Unable to read the lock file",
+        "is not a valid lock file",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -30,7 +30,20 @@ from envdoctor.rules.base import Rule
 from envdoctor.rules.lck._shared import key_of, lockfile, words
 from envdoctor.view import View
 
-RULE = Rule("LCK002", "lock-stale", "error", reads=("locks", "manifests"))
+RULE = Rule(
+    "LCK002",
+    "lock-stale",
+    "error",
+    reads=("locks", "manifests"),
+    messages=(
+        "The lockfile at `{path}` needs to be updated",
+        "changed significantly since poetry.lock was last generated",
+        "lock-file not up-to-date with the workspace",
+        "Lock file hash doesn't match pyproject.toml",
+        "Your Pipfile.lock ({hash}) is out of date",
+        "lockfile is out of date",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

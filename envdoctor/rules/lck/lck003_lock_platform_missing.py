@@ -40,6 +40,12 @@ RULE = Rule(
     "lock-platform-missing",
     "error",
     reads=("locks", "manifests", "machine", "target", "interpreter", "conda_packages", "project"),
+    messages=(
+        "The workspace does not support '{platform}'",
+        "platform that is not in the lock",
+        "is not installable on this platform",
+        "Lockfile does not contain platform",
+    ),
 )
 
 

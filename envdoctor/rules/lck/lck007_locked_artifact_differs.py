@@ -33,7 +33,17 @@ from envdoctor.rules.lck._shared import DRIFT, Case, findings, held, place
 from envdoctor.snapshot import CondaPackage, Distribution
 from envdoctor.view import View
 
-RULE = Rule("LCK007", "locked-artifact-differs", "error", reads=DRIFT)
+RULE = Rule(
+    "LCK007",
+    "locked-artifact-differs",
+    "error",
+    reads=DRIFT,
+    messages=(
+        "DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE",
+        "Hash mismatch for `{distribution}",
+        "ChecksumMismatchError",
+    ),
+)
 
 
 def check(view: View) -> Iterator[Finding]:

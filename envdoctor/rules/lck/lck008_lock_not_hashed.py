@@ -36,7 +36,16 @@ from envdoctor.view import View
 if TYPE_CHECKING:
     from envdoctor.lock.model import Lock, Locked
 
-RULE = Rule("LCK008", "lock-not-hashed", "warning", reads=("locks",))
+RULE = Rule(
+    "LCK008",
+    "lock-not-hashed",
+    "warning",
+    reads=("locks",),
+    messages=(
+        "Hashes are required in --require-hashes mode",
+        "all requirements must have their versions pinned",
+    ),
+)
 
 _LOCAL = pattern(
     r"http://(?:[^/@]*@)?(?:localhost|127\.\d+\.\d+\.\d+|\[::1\]|host\.docker\.internal)(?::\d+)?(?:/|$)", re.IGNORECASE

@@ -43,6 +43,10 @@ RULE = Rule(
     "no-artifact-for-machine",
     "error",
     reads=("locks", "machine", "interpreter", "target", "distributions", "conda_packages", "project", "shell", "manifests"),
+    messages=(
+        "doesn't have a source distribution or wheel for the current platform",
+        "Unable to find installation candidates for {distribution}",
+    ),
 )
 
 

@@ -37,7 +37,16 @@ if TYPE_CHECKING:
     from envdoctor.lock.held import Setting
     from envdoctor.lock.model import Lock, Locked, Need
 
-RULE = Rule("LCK012", "lock-inconsistent", "error", reads=("locks", "machine", "interpreter", "target", "project"))
+RULE = Rule(
+    "LCK012",
+    "lock-inconsistent",
+    "error",
+    reads=("locks", "machine", "interpreter", "target", "project"),
+    messages=(
+        "Dependency {distribution} has missing `source` field",
+        "found in the lock but not",
+    ),
+)
 
 _LEFT_OUT = ("pip", "setuptools", "wheel", "distribute")
 

@@ -41,6 +41,10 @@ RULE = Rule(
     "lock-virtual-packages-assumed",
     "warning",
     reads=("locks", "machine", "target", "shell", "interpreter", "conda_packages"),
+    messages=(
+        "nothing provides __{package} needed by",
+        "virtual package",
+    ),
 )
 
 _VERSIONED = ("__glibc", "__osx", "__linux", "__musl", "__cuda")

@@ -32,7 +32,14 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.sys._limits import NUMERIC, hurt, limits, machine, severity
 from envdoctor.view import View
 
-RULE = Rule("SYS004", "cpu-quota-below-cores", "warning", reads=("machine", "shell", "distributions"), live=True)
+RULE = Rule(
+    "SYS004",
+    "cpu-quota-below-cores",
+    "warning",
+    reads=("machine", "shell", "distributions"),
+    live=True,
+    messages=("Our suggested max number of worker in current system is {number}",),
+)
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
