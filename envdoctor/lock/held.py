@@ -343,7 +343,7 @@ class Locks:
             return "paired", "the project is installed in the target"
         if self.view.snapshot.project is not None and self.view.snapshot.project.named:
             return "paired", "--project names the project"
-        if (shell.virtual_env_same or shell.conda_prefix_same) and self.root:
+        if (shell.virtual_env_same or (shell.conda_prefix_same and not target.base)) and self.root:
             return "paired", "the target is active in the project's folder"
         return "", ""
 
@@ -424,9 +424,7 @@ class Locks:
         by_name = sum(map(self.there, keys)) / len(keys) if keys else 0.0
         by_version = sum(any(map(self.same_version, wanted[key])) for key in keys) / len(keys) if keys else 0.0
         names = frozenset((entry.manager, entry.name) for entry in lock.packages)
-        loose = {_normal(one) for _, one in names}
-        known = sum(_normal(one) in loose for _, one in self.foreign)
-        cover = known / len(self.foreign) if self.foreign else 1.0
+        cover = self._cover(names)
         if relation == "paired" and by_name < 0.5 and cover < 0.5:
             relation = ""
         if not relation:
@@ -450,6 +448,15 @@ class Locks:
             why=why,
         )
         return held, by_version
+
+    def _cover(self, names: Collection[Key]) -> float:
+        """How much of what is installed has one of the names. What conda brought counts where packages of conda are locked."""
+        conda = any(manager == "conda" for manager, _ in names)
+        loose = {_normal(name) for _, name in names}
+        there = [name for manager, name in self.foreign if conda or manager == "pypi"]
+        if not there:
+            return 0.0 if self.foreign else 1.0
+        return sum(_normal(name) in loose for name in there) / len(there)
 
     def _setting(self, lock: Lock) -> Setting:
         """The target; for a conda lock without the target's Python with the Python that it locks."""

@@ -364,6 +364,26 @@ def test_a_lock_beside_one_of_another_tool(tmp_path: Path, env: CondaPrefix) -> 
     assert one.message == f"conda-lock.yml and uv.lock disagree about 1 package: click ({version} and 7.0)"
 
 
+def test_requirements_that_pip_installed_beside_conda(tmp_path: Path) -> None:
+    """Compared with what pip put there; conda's own packages are not asked for a place in it."""
+    env = conda_prefix(tmp_path, pip=("six==1.16.0", "idna==3.7"))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    pins = [made.Package("six", "1.16.0"), made.Package("idna", "3.7"), made.Package("click", env.record("click")["version"])]
+    (folder / "requirements.txt").write_text(made.requirements(*pins))
+    assert found(env, folder) == []
+    (folder / "requirements.txt").write_text(made.requirements(*pins, made.Package("gone")))
+    assert [(f.code, f.subjects[0].name) for f in found(env, folder)] == [("LCK004", "gone")]
+
+
+def test_an_active_conda_environment_without_anything_of_the_project(tmp_path: Path, env: CondaPrefix) -> None:
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "requirements.txt").write_text(made.requirements(*(made.Package(f"part-{n}") for n in range(5))))
+    environ = {"PATH": "/nonexistent", "HOME": "/nonexistent", "CONDA_PREFIX": str(env.prefix)}
+    assert found(env, folder, *DRIFT, environ=environ) == []
+
+
 def test_pip_over_conda_is_the_cause(tmp_path: Path) -> None:
     """The lock is not what is wrong: conda's record still says what is locked."""
     env = conda_prefix(tmp_path, pip=("click==8.1.7",))
