@@ -30,7 +30,7 @@ _HOMES = re.compile(
 )
 _URL_HOST = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{1,20}://(?:[^/@\s'\"]*@)?)(?P<host>\[[0-9a-fA-F:]+\]|[^/:\s'\"?#,;)\]]+)")
 _USER_OF_URL = re.compile(r"(?<=://)[^/@\s'\"]+@")
-_SCP = re.compile(r"\b(?P<user>[\w.-]+)@(?P<host>[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})\b")
+_SCP = re.compile(r"\b(?P<user>[\w.-]{1,64})@(?P<host>[\w-]{1,63}(?:\.[\w-]{1,63}){0,9}\.[A-Za-z]{2,24})\b")
 _UNC = re.compile(r"(?<![\\\w])\\\\(?P<host>[\w.-]+)\\")
 _QUERY = re.compile(r"(?<=[?&])([\w.-]*(?:token|key|sig|password|secret|credential)[\w.-]*)=[^&\s'\"]+", re.IGNORECASE)
 _TOKENS = re.compile(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from envdoctor.assume import KEYS, assume
+from envdoctor.collect import memory
 from envdoctor.conda.virtual import Virtuals
 from envdoctor.diagnose import Request, machine_at_hand, observe
 from envdoctor.select import UsageError
@@ -18,6 +20,7 @@ from envdoctor.snapshot import Gpu, Machine, Nvidia, Snapshot, from_json, to_jso
 from tests.builders import Env, venv
 from tests.collect.test_frameworks import torch
 from tests.conftest import Cli
+from tests.fatbinaries import cuda_library
 
 
 # ------------------------------------------------------------------------------------------------------------- --assume
@@ -222,3 +225,27 @@ def test_snapshots_keep_the_new_facts(env: Env) -> None:
     snapshot = observe(Request(target=str(env.prefix), environ={"PATH": ""}, cwd="/", for_gpu=True)).snapshot
     assert snapshot.device_code == () and snapshot.frameworks
     assert from_json(to_json(snapshot)) == snapshot
+
+
+def test_device_code_is_kept(env: Env, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run takes over what the fat binaries said, and reads anew what has changed since."""
+    monkeypatch.setattr(memory, "TICK", 30_000_000)
+    place = env.site / "kernels/_C.so"
+    env.dist(
+        "kernels", files={"kernels/__init__.py": "", "kernels/_C.so": cuda_library(tmp_path / "x.so", ("sm_80",)).read_bytes()}
+    )
+
+    def run() -> tuple[list[str], tuple[str, ...]]:
+        time.sleep(0.06)
+        shell = {"PATH": "", "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+        collected = observe(Request(target=str(env.prefix), environ=shell, cwd="/", for_gpu=True, use_cache=True))
+        assert collected.memory is not None and collected.snapshot.device_code is not None
+        (code,) = collected.snapshot.device_code
+        return collected.memory.used, code.sets[0].binaries
+
+    assert run()[1] == ("sm_80",)
+    used, names = run()
+    assert "device-code" in used and names == ("sm_80",)
+    place.write_bytes(cuda_library(tmp_path / "y.so", ("sm_90",), ("sm_90",)).read_bytes())
+    used, names = run()
+    assert "device-code" not in used and names == ("sm_90",)

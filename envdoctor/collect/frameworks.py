@@ -15,7 +15,7 @@ from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Distribution, Framework, Site
 
 _MAX = 1 << 18
-_ASSIGNED = r"^{name}(?:\s*:[^=\n]+)?\s*=\s*(None|['\"]([^'\"\n]*)['\"])"
+_ASSIGNED = r"^{name}(?:[ \t]{{0,9}}:[^=\n]{{1,80}})?[ \t]{{0,9}}=[ \t]{{0,9}}(None|['\"]([^'\"\n]{{0,200}})['\"])"
 _EXTENSIONS = {"torchvision": "torchvision", "torchaudio": "torchaudio", "torchtext": "torchtext"}
 _CUDA_TAG = re.compile(r"(?:^|[.+_-])(?:pt\d+|torch\d[\d.]*?)?cu(\d{2,3})(?=\D|$)")
 _ROCM_TAG = re.compile(r"(?:^|[.+_-])rocm(\d+(?:\.\d+)*)")
@@ -144,10 +144,10 @@ class _Reader:
             return None
 
         def said(key: str) -> str | None:
-            match = re.search(rf"['\"]{key}['\"]\s*[,:]\s*['\"]?([^'\",\)\}}\]\n]+)", content or "")
+            match = re.search(rf"['\"]{key}['\"]\s{{0,9}}[,:]\s{{0,9}}['\"]?([^'\",\)\}}\]\n]{{1,200}})", content or "")
             return match[1].strip() if match else None
 
-        listed = re.search(r"['\"]cuda_compute_capabilities['\"]\s*[,:]\s*\[([^\]]*)\]", content)
+        listed = re.search(r"['\"]cuda_compute_capabilities['\"]\s{0,9}[,:]\s{0,9}\[([^\]]{0,2000})\]", content)
         cuda, rocm = said("is_cuda_build") == "True", said("is_rocm_build") == "True"
         return self._made(
             "tensorflow",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from envdoctor.snapshot import Framework
 from tests.builders import Env
+from tests.effort import ends
 from tests.support import snapshot_of
 
 TORCH = """from typing import Optional
@@ -125,3 +127,26 @@ def test_onnxruntime_under_another(env: Env) -> None:
 def test_cupy(env: Env, name: str, cuda: str) -> None:
     env.dist(name, "13.4.1", files={"cupy/__init__.py": ""})
     assert frameworks(env)[name].cuda == cuda
+
+
+JUNK = ["cuda:" + " " * 200_000, "cuda" + " " * 200_000, "'cuda_compute_capabilities': [" * 8000, "\n" * 200_000]
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_long_lines_end(env: Env, junk: str) -> None:
+    env.dist("torch", "2.7.1", files={"torch/version.py": junk})
+    env.dist("tensorflow", "2.19.0", files={"tensorflow/python/platform/build_info.py": junk})
+    env.dist("jax", "0.6.2", files={"jax/version.py": junk})
+    with ends(20):
+        found = frameworks(env)
+    assert found["torch"].build == "unknown" and found["tensorflow"].build == "cpu"
+
+
+def test_what_is_no_file(env: Env) -> None:
+    """FIFOs, loops and folders in the place of the files."""
+    env.dist("torch", "2.7.1", files={"torch/__init__.py": ""})
+    os.mkfifo(env.site / "torch/version.py")
+    env.dist("jax", "0.6.2", files={"jax/__init__.py": ""})
+    (env.site / "jax/version.py").symlink_to("version.py")
+    env.dist("tensorflow", "2.19.0", files={"tensorflow/python/platform/build_info.py/x": ""})
+    assert set(frameworks(env)) == {"jax"}
