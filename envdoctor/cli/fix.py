@@ -81,7 +81,7 @@ def _apply(session: Session, wanted: list[Output], *, unsafe: bool, yes: bool) -
     from envdoctor.formats.text import command_line, safe
     from envdoctor.mend.apply import Mender, NoTarget
     from envdoctor.mend.backup import Unable
-    from envdoctor.mend.journal import Busy, Interrupted, Journal
+    from envdoctor.mend.journal import Busy, Interrupted, Journal, sweep
     from envdoctor.select import UsageError
 
     if os.name != "posix":
@@ -112,7 +112,9 @@ def _apply(session: Session, wanted: list[Output], *, unsafe: bool, yes: bool) -
     _may_be_changed(session, report)
     mender = Mender(look, chosen, allowed=allowed, environ=os.environ, cwd=os.getcwd(), output=_output(session), say=say)
     made = mender.plan(report)
+    prefix = os.path.realpath(report.snapshot.target.prefix)
     if not made.steps:
+        sweep(prefix, _cache())
         for one in wanted:
             _write(one, _outcome(None, made, report, session, one))
         return report.exit_code if chosen(report) else 0
@@ -126,7 +128,6 @@ def _apply(session: Session, wanted: list[Output], *, unsafe: bool, yes: bool) -
         if not click.confirm(f"carry out {len(made.steps)} step{'s' if len(made.steps) > 1 else ''}?", err=True):
             tell("nothing was changed")
             return 0
-    prefix = os.path.realpath(report.snapshot.target.prefix)
     back = command_line(("envdoctor", "fix", "--restore", "-p", prefix))
 
     def interrupted(*_: object) -> None:

@@ -151,6 +151,8 @@ class Session:
             if known.memory.problem is not None and self.verbosity > 0:
                 note = f"nothing is kept for the next run: the cache folder {known.memory.problem}"
                 changes["notes"] = (*report.notes, note)
+        if self.options.get("snapshot") is None and (killed := self.killed(report.snapshot.target.prefix)) is not None:
+            changes["notes"] = (*changes.get("notes", report.notes), killed)
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))
         found = msgspec.structs.replace(report, **changes)
@@ -165,6 +167,16 @@ class Session:
 
         variables = [dict(os.environ), *([snapshot.shell.variables] if snapshot is not None else [])]
         return cleaner(variables, (os.path.expanduser("~"),), (socket.gethostname(),))
+
+    def killed(self, prefix: str) -> str | None:
+        """What the person should know of a fix of that environment that is not over."""
+        parent, name = os.path.split(os.path.realpath(prefix))
+        if not os.path.isdir(f"{parent}/.{name.lstrip('.')}.envdoctor-fix"):
+            return None
+        from envdoctor.formats.text import command_line
+
+        back = command_line(("envdoctor", "fix", "--restore", "-p", os.path.realpath(prefix)))
+        return f"a fix of this environment is at work or was killed: {back} brings back what was there before"
 
     def machine(self) -> Machine | None:
         """The machine that ``--machine`` names, None for the facts' own."""

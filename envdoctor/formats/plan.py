@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
-from envdoctor.finding import Finding
+from envdoctor.finding import Command, Finding
 from envdoctor.formats.json import dump
 from envdoctor.formats.terminal import Look, styled
 from envdoctor.formats.text import command_line, guard, plural, safe, to_ascii, wrap
@@ -34,6 +34,10 @@ class Outcome(Protocol):
     mended: list[Finding]
     left: list[Finding]
     new: list[Finding]
+
+    @property
+    def kept(self) -> list[Command]:
+        """Commands that are not taken back with the rest."""
 
 
 def document(plan: Plan, report: Report) -> dict[str, Any]:
@@ -184,6 +188,9 @@ def outcome_terminal(done: Outcome | None, plan: Plan, report: Report, look: Loo
     elif done.outcome == "rolled-back":
         lines += wrap(safe(f"taken back: {done.reason}"), width, "", "  ")
         listed("new errors that the steps made", done.new)
+        if done.kept:
+            lines.append(styled("carried out and not taken back", "bold", look))
+            lines += ["      " + command_line(argv) for argv in done.kept]
     else:
         listed("mended", done.mended)
         listed("still there", done.left)

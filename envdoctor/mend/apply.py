@@ -52,6 +52,11 @@ class Done:
     damaged: list[str] = field(default_factory=list)
     """Paths that could not be brought back."""
 
+    @property
+    def kept(self) -> list[Command]:
+        """Commands that were carried out and are not taken back with the rest: those of the operating system's packages."""
+        return [step.command for step, code in self.steps if code == 0 and planning.read(step.command).where.startswith("system")]
+
 
 class Mender:
     """One fix of one target."""

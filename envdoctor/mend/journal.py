@@ -46,11 +46,19 @@ def places(prefix: str, cache: str | None) -> list[str]:
 
 
 def find(prefix: str, cache: str | None) -> Journal | None:
-    """The journal that is there, whatever its state. Raises Busy where its fix is still at work."""
+    """The journal that is there, whatever its state; what killed fixes left beside it goes. Raises Busy where its fix is still
+    at work."""
     for place in places(prefix, cache):
+        _sweep(place)
         if os.path.isdir(place):
             return Journal.read(place)
     return None
+
+
+def sweep(prefix: str, cache: str | None) -> None:
+    """Removes what killed fixes of a prefix left: journals that were being made, or being removed."""
+    for place in places(prefix, cache):
+        _sweep(place)
 
 
 class Journal:
@@ -79,7 +87,6 @@ class Journal:
         place = wanted[0] if os.access(parent, os.W_OK) else wanted[-1]
         temporary = f"{place}.{os.getpid()}"
         try:
-            _sweep(place)
             os.makedirs(temporary, mode=0o700)
             lock = os.open(f"{temporary}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             _try_lock(lock)

@@ -184,6 +184,14 @@ def test_a_killed_fix_is_told_of_and_taken_back(fix: Fix, broken: Env, shelf: Sh
     refused = fix("--apply", "--yes", broken.prefix)
     assert refused.returncode == 2
     assert f"envdoctor fix --restore -p {broken.prefix}" in refused.stderr
+    told = subprocess.run(
+        [*command(fix.folder), "check", "-q", "-v", str(broken.prefix)],
+        capture_output=True,
+        text=True,
+        env=shelf.shell(COLUMNS="400"),
+        check=False,
+    )
+    assert f"envdoctor fix --restore -p {broken.prefix} brings back" in told.stdout
     done = fix("--restore", "-p", broken.prefix)
     assert done.returncode == 0, done.stderr
     assert state(broken.prefix) == before
