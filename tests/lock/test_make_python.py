@@ -504,3 +504,14 @@ def test_a_teammate_s_machine_may_be_too_old(project: Path, lock: Lock) -> None:
         assert "glibc 2.34" in said.err or "no locked wheel" in said.err
         Path("old.json").write_text(json.dumps({"schema_version": 1, "machine": {**machine, "libc": "glibc 2.40"}}))
         assert lock(*words, "--machine", "old.json", url=served.url).code == 0
+
+
+@pytest.mark.parametrize("kind", ["pylock", "requirements"])
+def test_the_project_itself_editable(project: Path, lock: Lock, kind: str) -> None:
+    (project / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\ndependencies = ["alpha"]\n')
+    wanted(project, "-e .\ncolour\n")
+    said = lock("-f", "requirements.in", "--kind", kind, *PINNED)
+    assert said.code == 0, said
+    assert "note: . is a path" in said.err or "note: ./ is a path" in said.err
+    again = lock("-f", "requirements.in", "--kind", kind, *PINNED)
+    assert "is up to date" in again.out

@@ -270,7 +270,9 @@ def _annotated(lock: Lock, known: list[Wish], wanted: tuple[str, ...], files: Ma
     for wish in lock.wishes:
         recorded.setdefault(wish.name, wish.text)
     reasons = [
-        f"the lock has {name} for {text}, which does not ask for it" for name, text in recorded.items() if name not in asked
+        f"the lock has {name} for {text}, which does not ask for it"
+        for name, text in recorded.items()
+        if name and name not in asked
     ]
     if all(name in files for name in wanted):
         reasons += [

@@ -531,7 +531,7 @@ def _local(text: str, kind: str) -> list[str]:
     if kind == "pylock":
         local = [match[2][1:-1] for match in PATH_VALUE.finditer(text)]
     else:
-        local = re.findall(r"^(?:-e )?(\.{0,2}/\S+|file:\S+)", text, re.MULTILINE)
+        local = re.findall(r"^(?:-e )?(\.{1,2}(?=\s|$)|\.{0,2}/\S+|file:\S+)", text, re.MULTILINE)
         local += re.findall(r" @ (file:\S+)", text)
     return [f"{path} is a path: who installs from the lock needs it, too" for path in dict.fromkeys(local)]
 
