@@ -15,8 +15,6 @@ import stat
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-SMALL = 4096
-"""Bytes up to which a file is always copied: that costs no more than a link."""
 _FICLONE = 0x40049409
 _EDITED = (".pth", ".cfg", ".conf", ".toml", ".lock", ".yml", ".yaml", ".json", ".egg-link", "history", "condarc")
 _PLACES = ("bin", "Scripts", "conda-meta", "etc")
@@ -143,7 +141,7 @@ def _keep(root: str, store: str, path: str, found: os.stat_result, cloner: _Clon
     if cloner.clone(live, kept):
         shutil.copystat(live, kept)
         return Entry(path, "f", *values)
-    if path and found.st_size > SMALL and not _edited(path):
+    if path and not _edited(path):
         try:
             os.link(live, kept, follow_symlinks=False)
             return Entry(path, "h", *values)
