@@ -39,7 +39,9 @@ def read(data: bytes, path: str) -> Lock:
     problems: list[str] = []
     packages = tuple(_package(item, f"packages[{index}]", lines[index], problems) for index, item in enumerate(raw))
     groups = tuple(map(name_of, words(document.get("dependency-groups"), "dependency-groups")))
-    default = words(document.get("default-groups"), "default-groups")
+    default = tuple(map(name_of, words(document.get("default-groups"), "default-groups")))
+    # pdm calls the project itself the group "default"
+    own = () if "default" in default else ("",)
     return Lock(
         path=path,
         format="pylock",
@@ -47,8 +49,8 @@ def read(data: bytes, path: str) -> Lock:
         created_by=maybe(document.get("created-by"), "created-by"),
         environments=words(document.get("environments"), "environments"),
         requires_python=maybe(document.get("requires-python"), "requires-python"),
-        groups=("", *(group for group in groups if group != "")),
-        default_groups=("", *map(name_of, default)),
+        groups=(*own, *(group for group in dict.fromkeys((*groups, *default)) if group)),
+        default_groups=(*own, *default),
         extras=tuple(map(name_of, words(document.get("extras"), "extras"))),
         indexes=tuple(dict.fromkeys(package.source for package in packages if package.source and "://" in package.source)),
         recorded=_recorded(source, document),

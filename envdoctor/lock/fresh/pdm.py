@@ -14,7 +14,7 @@ from envdoctor.lock.document import decode, name_of, table, toml
 from envdoctor.lock.fresh.met import unmet
 from envdoctor.lock.fresh.uv import _below, _deep, _matching, _split_glob, _texts
 from envdoctor.lock.manifests.pyproject import of_document
-from envdoctor.lock.model import Lock, LockError
+from envdoctor.lock.model import Lock, LockError, Manifest
 
 MANIFEST = "pyproject.toml"
 
@@ -38,9 +38,8 @@ def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
         manifest = of_document(document, MANIFEST)
     except (KeyError, LockError):
         return lock
-    extras = tuple(group for group in lock.groups if group in manifest.extras and group not in manifest.groups)
-    groups = tuple(group for group in lock.groups if group not in extras)
-    lock = msgspec.structs.replace(lock, groups=groups, extras=extras, default_groups=groups)
+    if lock.format == "pdm":
+        lock = _with_groups(lock, manifest)
     algorithm, _, recorded = dict(lock.recorded).get("content-hash", "").partition(":")
     if not recorded or "project" not in document or any(_deep(pattern) for pattern in _members(files)):
         return lock
@@ -56,6 +55,13 @@ def judge(lock: Lock, files: Mapping[str, bytes]) -> Lock:
         return lock
     reasons.append(f"{MANIFEST} has the content hash {now[:12]}…; the lock was made for {recorded[:12]}…")
     return msgspec.structs.replace(lock, fresh="no", freshness_by="hash", stale_because=tuple(reasons))
+
+
+def _with_groups(lock: Lock, manifest: Manifest) -> Lock:
+    """Which of the lock's groups are extras of the project."""
+    extras = tuple(group for group in lock.groups if group in manifest.extras and group not in manifest.groups)
+    groups = tuple(group for group in lock.groups if group not in extras)
+    return msgspec.structs.replace(lock, groups=groups, extras=extras, default_groups=groups)
 
 
 def content_hash(document: dict[str, Any], algorithm: str = "sha256") -> str:
