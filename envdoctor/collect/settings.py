@@ -408,6 +408,37 @@ class Indexes(NamedTuple):
     """pip's ``cert``: a file of certificates."""
 
 
+def _uv_names(scene: Scene) -> dict[str, str]:
+    """Names of uv's indexes, by URL."""
+    found: dict[str, str] = {}
+    for place in uv_files(scene):
+        try:
+            document, _ = parse(files.read_text(place.path, 1 << 20))
+        except files.Unreadable:
+            continue
+        if place.path.endswith("pyproject.toml"):
+            document = table(document, "tool", "uv")
+        rows = document.get("index")
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, dict) and isinstance(row.get("name"), str) and isinstance(row.get("url"), str):
+                found[row["url"]] = row["name"]
+    return found
+
+
+def _signed(scene: Scene, url: str, name: str | None) -> str:
+    """An index's URL with the credentials that UV_INDEX_NAME_USERNAME and UV_INDEX_NAME_PASSWORD give it."""
+    if name is None or "@" in url.partition("://")[2].partition("/")[0]:
+        return url
+    from urllib.parse import quote
+
+    head = f"UV_INDEX_{re.sub(r'[^A-Za-z0-9]', '_', name).upper()}_"
+    user, password = scene.environ.get(f"{head}USERNAME", ""), scene.environ.get(f"{head}PASSWORD", "")
+    if not user and not password:
+        return url
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
+
+
 def indexes(scene: Scene) -> Indexes:
     """The package indexes that are configured for this target."""
     rows, _, _ = _pip_rows(scene)
@@ -422,12 +453,12 @@ def indexes(scene: Scene) -> Indexes:
     rows, _, _ = _uv_rows(scene)
     of_uv = [(name, value) for (_, _, name, value, _), over in zip(rows, _uv_overridden(rows), strict=True) if not over]
     default = [value for name, value in of_uv if name in ("default-index", "index-url")][-1:]
-    others = [
-        word.partition("=")[2] if "=" in word.partition("://")[0] else word
-        for name, value in of_uv
-        if name in ("index", "extra-index-url")
-        for word in value.split()
-    ]
+    words = [word for name, value in of_uv if name in ("index", "extra-index-url") for word in value.split()]
+    names = _uv_names(scene)
+    names.update({word.partition("=")[2]: word.partition("=")[0] for word in words if "=" in word.partition("://")[0]})
+    others = [word.partition("=")[2] if "=" in word.partition("://")[0] else word for word in words]
+    others = [_signed(scene, url, names.get(url)) for url in others]
+    default = [_signed(scene, url, names.get(url)) for url in default]
     links += [word for name, value in of_uv if name == "find-links" for word in value.replace(",", " ").split()]
     no_index = [value for name, value in (*kept, *of_uv) if name == "no-index" and truthy(value)]
     certificate = next((value for name, value in reversed(kept) if name == "cert"), None)

@@ -139,6 +139,18 @@ def test_settings_of_pip_and_uv_name_the_index(
     assert Path("pylock.uv.toml").read_bytes() == Path("pylock.toml").read_bytes()
 
 
+def test_uv_s_variables_hold_the_password(tmp_path: Path, freeze: Freeze, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = venv(tmp_path / "env")
+    with small(password="s3cr3t").served() as private:
+        uv("pip", "install", "-q", "--python", str(env.prefix / "bin/python"), "--default-index", private.secret_url, "app")
+        Path("uv.toml").write_text(f'[[index]]\nname = "our-own"\nurl = "{private.url}"\ndefault = true\n')
+        assert freeze(env.prefix, url="").code == 1
+        monkeypatch.setenv("UV_INDEX_OUR_OWN_USERNAME", "someone")
+        monkeypatch.setenv("UV_INDEX_OUR_OWN_PASSWORD", "s3cr3t")
+        assert freeze(env.prefix, url="").code == 0
+        assert "s3cr3t" not in Path("pylock.toml").read_text()
+
+
 def test_what_cannot_be_locked_is_named(tmp_path: Path, index: Index, freeze: Freeze) -> None:
     env = venv(tmp_path / "env")
     install(env.prefix, index, "alpha")
