@@ -135,7 +135,9 @@ def render_terminal(plan: Plan, report: Report, look: Look, *, applied: bool = F
         because(plan.follows)
         lines.append("")
     if not applied:
-        lines.append("nothing was changed: run the commands yourself" if plan.steps else "nothing was changed")
+        safe_ones = any(step.safety == "safe" for step in plan.steps)
+        how = "run the commands yourself" + (", or --apply carries out the safe ones" if safe_ones else "")
+        lines.append(f"nothing was changed: {how}" if plan.steps else "nothing was changed")
     text = guard("\n".join(lines)) + "\n"
     return to_ascii(text) if look.ascii else text
 

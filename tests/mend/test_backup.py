@@ -13,7 +13,7 @@ import pytest
 
 from envdoctor.mend import backup
 from tests.builders import Env, venv
-from tests.mend.shelf import state
+from tests.mend.shelf import Shelf, state
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX")
 
@@ -152,3 +152,26 @@ def test_a_file_that_was_not_there_goes(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("new")
     backup.bring_back(str(tmp_path / "x"), str(tmp_path / "store"), entries)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("mode", ["copy", "hardlink", "clone", "pip"])
+def test_installers_do_not_write_into_files(tmp_path: Path, mode: str) -> None:
+    """What links rest on: a file that another distribution wrote is replaced, not written into, by uv in all its modes and pip."""
+    if shutil.which("uv") is None and shutil.which("uv", path=str(Path(sys.executable).parent)) is None:
+        pytest.skip("uv is not here")
+    shelf = Shelf(tmp_path / "shelf")
+    shelf.wheel("left", files={"shared/__init__.py": "left = 1\n" * 500})
+    for version, times in (("1.0", 600), ("2.0", 700)):
+        shelf.wheel("right", version, files={"shared/__init__.py": "right = 1\n" * times})
+    env = shelf.env(tmp_path / "env", "left")
+    before = state(env.prefix)
+    entries = backup.keep(str(env.prefix), str(tmp_path / "store"))
+    for words in (["right==1.0"], ["right==2.0"], ["--force-reinstall", "left"]):
+        if mode == "pip":
+            argv = [sys.executable, "-m", "pip", "--python", str(env.python), "install", "-q", *words]
+        else:
+            argv = ["uv", "pip", "install", "-q", "--python", str(env.python), *words]
+        subprocess.run(argv, check=True, env=shelf.shell(UV_LINK_MODE=mode if mode != "pip" else "copy"), capture_output=True)
+    assert state(env.prefix) != before
+    assert backup.bring_back(str(env.prefix), str(tmp_path / "store"), entries) == []
+    assert state(env.prefix) == before
