@@ -177,6 +177,27 @@ sdist = { url = "https://files.example/two-1.zip", hashes = { sha256 = "cc" } }
     assert [problem.partition(":")[0] for problem in full.problems] == ["packages[4] (none)", "packages[5] (two)"]
 
 
+def test_pylock_by_pdm() -> None:
+    """The project itself is the group "default"; packages of other groups are not installed unless they are asked for."""
+    made = read(
+        """lock-version = "1.0"
+extras = []
+dependency-groups = ["default", "dev"]
+default-groups = ["default"]
+created-by = "pdm"
+packages = []
+[tool.pdm.hashes]
+sha256 = "00"
+""",
+        "pylock.toml",
+    )
+    assert (made.groups, made.default_groups, made.recorded) == (
+        ("default", "dev"),
+        ("default",),
+        (("content-hash", "sha256:00"),),
+    )
+
+
 def test_poetry() -> None:
     lock = fixture("poetry")
     assert (lock.version, lock.created_by, lock.requires_python) == ("2.1", "Poetry 2.5.1", ">=3.10,<3.14")
