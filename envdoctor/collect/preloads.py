@@ -448,8 +448,69 @@ class _Work:
         if first.module not in parents:
             return fact
         chain = _chain(parents, first.module)
-        reached = sources.opens and self._confirmed(sources, chain)
+        reached = sources.opens and self._confirmed(sources, chain) and _named_at_import(sources, first, {name, stem})
         return msgspec.structs.replace(fact, reached="import" if reached else "guarded", chain=tuple(chain))
+
+
+def _named_at_import(sources: _Sources, naming: _Source, names: set[str]) -> bool:
+    """The module names the library in code that its import runs, as far as that can be told: at its top, or in a function that
+    code at the top of some imported module calls, itself or by another function of the module. Lazy importers are handed such
+    functions instead of calling them."""
+    from envdoctor.collect.source import parse
+
+    tree = parse(sources.data(naming))
+    if tree is None:
+        return True
+    inside: set[str] = set()
+    calls: dict[str, set[str]] = {}
+    top: set[str] = set()
+    todo: list[tuple[ast.AST, str | None]] = [(node, None) for node in ast.iter_child_nodes(tree)]
+    while todo:
+        node, function = todo.pop()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.rpartition("/")[2] in names:
+            if function is None:
+                return True
+            inside.add(function)
+        if isinstance(node, ast.Call):
+            (top if function is None else calls.setdefault(function, set())).add(_called(node))
+        if function is None and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            function = node.name
+        todo += [(child, function) for child in ast.iter_child_nodes(node)]
+    if not inside:
+        return True
+    for source in sources.by_module.values():
+        if source.module in sources.parents and source is not naming and any(f.encode() in sources.data(source) for f in calls):
+            top |= _calls_at_top(sources.data(source))
+    reached: set[str] = set()
+    waiting = [name for name in top if name in calls or name in inside]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += calls.get(name, ())
+    return not inside.isdisjoint(reached)
+
+
+def _calls_at_top(data: bytes) -> set[str]:
+    """Names of the functions that a module's own code calls, functions that it defines left out."""
+    from envdoctor.collect.source import parse
+
+    tree = parse(data)
+    found: set[str] = set()
+    todo: list[ast.AST] = [tree] if tree is not None else []
+    while todo:
+        node = todo.pop()
+        if isinstance(node, ast.Call):
+            found.add(_called(node))
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            todo += ast.iter_child_nodes(node)
+    return found
+
+
+def _called(node: ast.Call) -> str:
+    """The last part of the name that a call calls."""
+    function = node.func
+    return function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
 
 
 def _outermost(tree: Tree, module: str) -> str:

@@ -107,6 +107,17 @@ def test_a_real_stack_on_its_own_machine_without_a_gpu() -> None:
     assert judged(recorded("torch-cu126"), "GPU") == []
 
 
+@pytest.mark.parametrize("environment", ["cuda13-stack", "torch-cu126"])
+def test_no_rule_calls_a_real_stack_broken(environment: str) -> None:
+    """All rules, as on the machine that it was read on, and with a GPU that it is made for."""
+    snapshot = recorded(environment)
+    driver = {"cuda13-stack": "580.95.05", "torch-cu126": "550.54.15"}[environment]
+    suited = msgspec.structs.replace(assume(snapshot.machine, [f"gpu=sm_90,cuda-driver={driver}"]), all_libraries=True)
+    for on in (None, suited):
+        report = judge(snapshot, machine=on)
+        assert [finding.message for finding in report.findings if finding.severity == "error"] == []
+
+
 @pytest.mark.parametrize(
     ("environment", "assumed", "expected"),
     [

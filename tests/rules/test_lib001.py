@@ -249,6 +249,37 @@ def test_a_library_that_is_opened_when_the_package_is_imported(env: Env, work: P
     assert finding.message == "alpha needs libgomp.so.99, which no library path provides"
 
 
+def test_a_library_that_a_function_opens_where_it_is_wanted(env: Env, work: Path) -> None:
+    """torchaudio's libsox: the function that opens it is handed to a lazy importer; another library is opened at import."""
+    gone = lost(work / "libsox.so.99")
+    plugin = content(library(work / "alpha/lib/libalpha_sox.so", [gone]), library(work / "alpha/lib/libalpha.so"), root=work)
+    utils = (
+        "import ctypes, os\n\ndef load(name):\n    ctypes.CDLL(os.path.join(os.path.dirname(__file__), 'lib', name + '.so'))\n"
+        "\ndef sox():\n    load('libalpha_sox')\n"
+        "\nclass Lazy:\n    def __init__(self, function):\n        self.function = function\n"
+    )
+    start = "from .utils import Lazy, load, sox\nload('libalpha')\nSOX = Lazy(sox)\n"
+    env.dist("alpha", files={"alpha/__init__.py": start, "alpha/utils.py": utils, **plugin})
+    assert env.imports("alpha")
+    assert {finding.severity for finding in diagnose(env.prefix, *BOTH)} == {"info"}
+    (env.site / "alpha/__init__.py").write_text(start + "sox()\n")
+    assert not env.imports("alpha")
+    assert only(diagnose(env.prefix, *BOTH), "LIB001").severity == "error"
+
+
+def test_alternatives_none_of_which_fits(env: Env, work: Path) -> None:
+    """torio: a module for each FFmpeg, none of which is installed, put together at run time; the rest of the package works."""
+    for number in (4, 5, 6):
+        extension(work / f"alpha/_ffmpeg{number}.so", [lost(work / f"libavnone.so.{number}")])
+    for name in ("_core", "_more"):
+        extension(work / f"alpha/{name}{SUFFIX}", [])
+    built = content(*sorted((work / "alpha").glob("_*.so")), root=work)
+    code = "import importlib\ndef ffmpeg(number):\n    return importlib.import_module(f'alpha._ff' + f'mpeg{number}')\n"
+    env.dist("alpha", files={"alpha/__init__.py": f"from . import _core, _more\n{code}", **built})
+    assert env.imports("alpha")
+    assert {finding.severity for finding in diagnose(env.prefix, *BOTH)} == {"info"}
+
+
 def test_a_library_that_is_tried(env: Env, work: Path) -> None:
     gone = lost(work / "libgomp.so.99")
     built = content(library(work / "alpha/lib/lib_alpha.so", [gone]), root=work)

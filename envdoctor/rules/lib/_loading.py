@@ -15,6 +15,7 @@ from envdoctor.snapshot import Distribution, ImportedModule
 from envdoctor.view import View
 
 SHOWN = 5
+_DIGITS = pattern(r"\d+")
 _GRAFTED = pattern(r"[-.][0-9a-f]{6,8}(?:\.so\b|\.dylib$|\.dll$|\.[0-9.]*so\b|\.\d)")
 """Names that auditwheel, delocate and delvewheel give the libraries that they copy into wheels."""
 _BROUGHT_BY = (("libtorch", "torch"), ("libc10", "torch"), ("libtensorflow", "tensorflow"), ("libarrow", "pyarrow"))
@@ -81,11 +82,19 @@ def failures(view: View) -> list[Failure]:
     if loads.reason:
         raise Skip(loads.reason)
     weights = Weights(view)
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    failing: dict[tuple[str, str], int] = {}
     for needs in process.failing.values():
-        owner = needs[0].root.distribution
-        if owner is not None and needs[0].root.kind == "extension":
-            counts[owner] = counts.get(owner, 0) + 1
+        root = needs[0].root
+        if root.distribution is not None and root.kind == "extension" and not all(_beside(view, need) for need in needs):
+            counts[root.distribution] += 1
+            key = (root.distribution, _DIGITS.sub("", root.module))
+            failing[key] = failing.get(key, 0) + 1
+    for (owner, name), number in failing.items() if any(number > 1 for number in failing.values()) else ():
+        # modules that differ by digits alone and all fail are alternatives of one: _ffmpeg4, _ffmpeg5
+        if number == sum(r.distribution == owner and _DIGITS.sub("", r.module) == name for r in view.loads.roots):
+            counts[owner] -= number - 1
+            weights.roots[owner] -= number - 1
     gone = shipped_and_gone(view)
     found: list[Failure] = []
     for needs in (*process.failing.values(), *process.failing_orphans.values()):
