@@ -68,11 +68,20 @@ def write(entries: list[Entry], file: str) -> None:
 
 
 def read(file: str) -> list[Entry]:
-    """Entries from a file. Raises Unable."""
+    """Entries from a file; none of them leads out of its folder, through a link or by its name. Raises Unable."""
     try:
         with open(file, encoding="ascii") as stream:  # noqa: PTH123
-            return [Entry(*row) for row in json.load(stream)]
-    except (OSError, ValueError, TypeError) as error:
+            entries = [Entry(*row) for row in json.load(stream)]
+        folders: set[str] = set()
+        for entry in entries:
+            parts = entry.path.split("/")
+            inside = entry.path == "" or (parts[0] != "" and not {"", ".", ".."}.intersection(parts) and "\0" not in entry.path)
+            if not inside or entry.kind not in ("d", "f", "h", "l") or (entry.path and "/".join(parts[:-1]) not in folders):
+                raise ValueError(f"no entry: {entry.path[:80]!r}")
+            if entry.kind == "d":
+                folders.add(entry.path)
+        return entries
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise Unable(f"{file}: {error}") from None
 
 

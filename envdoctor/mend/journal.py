@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import json
 import os
 import shutil
@@ -51,7 +52,7 @@ def find(prefix: str, cache: str | None) -> Journal | None:
     for place in places(prefix, cache):
         _sweep(place)
         if os.path.isdir(place):
-            return Journal.read(place)
+            return Journal.read(place, prefix, cache)
     return None
 
 
@@ -64,8 +65,8 @@ def sweep(prefix: str, cache: str | None) -> None:
 class Journal:
     """One fix of one target. Made by :meth:`begin` or :meth:`read`; holds its lock until :meth:`end`."""
 
-    def __init__(self, folder: str, lock: int, facts: dict[str, Any]) -> None:
-        self.folder, self.lock, self.facts = folder, lock, facts
+    def __init__(self, folder: str, lock: int, facts: dict[str, Any], key: bytes | None = None) -> None:
+        self.folder, self.lock, self.facts, self.key = folder, lock, facts, key
 
     @property
     def state(self) -> str:
@@ -90,7 +91,8 @@ class Journal:
             os.makedirs(temporary, mode=0o700)
             lock = os.open(f"{temporary}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             _try_lock(lock)
-            journal = cls(temporary, lock, {**facts, "schema_version": 1, "prefix": prefix, "state": "preparing", "roots": []})
+            named = {**facts, "schema_version": 1, "prefix": prefix, "state": "preparing", "roots": [], "signature": ""}
+            journal = cls(temporary, lock, named, _key(cache))
             journal.save()
             os.rename(temporary, place)
         except FileExistsError:
@@ -104,8 +106,8 @@ class Journal:
         return journal
 
     @classmethod
-    def read(cls, folder: str) -> Journal:
-        """The journal in a folder. Raises Busy where its fix is at work, Unable where it is none."""
+    def read(cls, folder: str, prefix: str, cache: str | None) -> Journal:
+        """The journal of `prefix` in a folder. Raises Busy where its fix is at work, Unable where it is none."""
         try:
             lock = os.open(f"{folder}/lock", os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
@@ -129,12 +131,13 @@ class Journal:
                 raise error if isinstance(error, Busy) else Unable(f"{folder}: {error}") from None
         try:
             facts = json.loads(Path(folder, "journal.json").read_text("ascii"))
-            if facts["state"] not in STATES or not isinstance(facts["roots"], list):
-                raise ValueError("no journal")
+            roots = facts["roots"]
+            if facts["state"] not in STATES or facts["prefix"] != prefix or not all(len(root) == 2 for root in roots):
+                raise ValueError("no journal of this environment")
         except (OSError, ValueError, KeyError, TypeError) as error:
             os.close(lock)
             raise Unable(f"{folder}: {error}") from None
-        return cls(folder, lock, facts)
+        return cls(folder, lock, facts, _key(cache))
 
     def keep(self, roots: Mapping[str, Sequence[str]]) -> int:
         """Keeps the state of these folders and files, without the names at their tops that are given with them; returns how
@@ -145,8 +148,18 @@ class Journal:
             backup.write(entries, f"{self.folder}/{number}.json")
             self.facts["roots"].append([root, list(skip)])
             count += sum(1 for entry in entries if entry.kind in ("f", "h"))
-        self.turn("applying")
+        self.turn("applying", signature=self._signature())
         return count
+
+    def _signature(self) -> str:
+        """What shows that this user's envdoctor wrote which folders and files are to be brought back."""
+        text = json.dumps([self.facts["prefix"], self.facts["roots"]]).encode()
+        return hmac.new(self.key, text, hashlib.sha256).hexdigest() if self.key else ""
+
+    @property
+    def trusted(self) -> bool:
+        """The journal is this user's own: it may touch what lies outside of the environment, too."""
+        return bool(self.key) and hmac.compare_digest(self._signature(), str(self.facts.get("signature", "")))
 
     def turn(self, state: str, **facts: Any) -> None:
         """Notes what is being done now."""
@@ -171,6 +184,10 @@ class Journal:
         self.turn("restoring")
         damaged: list[str] = []
         for number, (root, skip) in enumerate(self.facts["roots"]):
+            if root != self.facts["prefix"] and not self.trusted:
+                # a project that was just cloned may bring a journal: it must not choose what is written elsewhere
+                damaged.append(root)
+                continue
             entries = backup.read(f"{self.folder}/{number}.json")
             damaged += backup.bring_back(root, f"{self.folder}/{number}", entries, skip)
         if not damaged:
@@ -230,6 +247,23 @@ class Journal:
         finally:
             with contextlib.suppress(OSError):
                 os.unlink(note)
+
+
+def _key(cache: str | None) -> bytes | None:
+    """A secret of this user, made when it is first needed; None where no folder can hold it."""
+    if cache is None:
+        return None
+    path = Path(cache, "key")
+    try:
+        os.makedirs(cache, mode=0o700, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(os.urandom(32))
+        data = path.read_bytes()
+    except OSError:
+        return None
+    return data if len(data) == 32 else None
 
 
 def _sweep(place: str) -> None:

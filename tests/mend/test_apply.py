@@ -336,3 +336,26 @@ def test_pip_of_the_environment(fix: Fix, shelf: Shelf, tmp_path: Path) -> None:
     done = fix("--apply", "--yes", env.prefix)
     assert done.returncode == 0, done.stderr
     assert env.imports("gamma")
+
+
+def test_a_journal_that_a_project_brings_touches_nothing_else(fix: Fix, broken: Env, shelf: Shelf, tmp_path: Path) -> None:
+    """A killed fix's journal is changed to name another folder: that one stays as it is."""
+    slow(shelf)
+    before = state(broken.prefix)
+    process = fix.start("--apply", "--yes", broken.prefix)
+    wait_for((broken.prefix.parent / "slow").exists)
+    process.kill()
+    process.wait()
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    journal = tmp_path / ".env.envdoctor-fix" / "journal.json"
+    facts = json.loads(journal.read_text())
+    facts["roots"].append([str(mine), []])
+    journal.write_text(json.dumps(facts))
+    (journal.parent / "1.json").write_text("[]")
+    done = fix("--restore", "-p", broken.prefix)
+    assert done.returncode == 2
+    assert f"could not be brought back: {mine}" in done.stderr
+    assert (mine / "thesis.txt").read_text() == "years of work"
+    assert state(broken.prefix) == before

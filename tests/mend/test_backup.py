@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -156,7 +157,7 @@ def test_a_file_that_was_not_there_goes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", ["copy", "hardlink", "clone", "pip"])
 def test_installers_do_not_write_into_files(tmp_path: Path, mode: str) -> None:
-    """What links rest on: a file that another distribution wrote is replaced, not written into, by uv in all its modes and pip."""
+    """What links rest on: a file that another distribution wrote is replaced, not written into, by pip and by uv in its modes."""
     if shutil.which("uv") is None and shutil.which("uv", path=str(Path(sys.executable).parent)) is None:
         pytest.skip("uv is not here")
     shelf = Shelf(tmp_path / "shelf")
@@ -175,3 +176,24 @@ def test_installers_do_not_write_into_files(tmp_path: Path, mode: str) -> None:
     assert state(env.prefix) != before
     assert backup.bring_back(str(env.prefix), str(tmp_path / "store"), entries) == []
     assert state(env.prefix) == before
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [["", "d"], ["../out", "f"]],
+        [["", "d"], ["/etc/x", "f"]],
+        [["", "d"], ["a", "l"], ["a/b", "f"]],
+        [["", "d"], ["a/b", "f"]],
+        [["", "d"], ["a", "d"], ["a/../../b", "f"]],
+        [["", "d"], ["a", "x"]],
+        [["", "d"], ["a\0b", "f"]],
+        [["a", "f"]],
+    ],
+)
+def test_entries_that_lead_out_of_the_folder_are_no_entries(tmp_path: Path, rows: list[list[str]]) -> None:
+    """A cloned project may bring a journal: nothing but the named folder can be written by it."""
+    full = [[*row, 0o700, 0, 0, 0, "/elsewhere"] for row in rows]
+    (tmp_path / "x.json").write_text(json.dumps(full))
+    with pytest.raises(backup.Unable):
+        backup.read(str(tmp_path / "x.json"))
