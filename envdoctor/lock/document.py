@@ -19,7 +19,8 @@ LARGE = 1 << 14
 _CONFLICT = pattern(rb"^(?:<{7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
 _DOTTED = pattern(rf"(?<![\w\"'-])(?:[\w\"'-]{{1,60}}[ \t]?\.[ \t]?){{{MAX_PARTS}}}")
 _PLACE = pattern(r" *\(at (?:line (\d+), column \d+|end of document)\)$")
-_USERINFO = pattern(r"(?<=://)[^/@\s?#]*@")
+_USERINFO = pattern(r"(?<!ssh://)(?<=://)[^/@\s?#]*@")
+_SSH_PASSWORD = pattern(r"(?<=ssh://)([^:/@\s?#]*):[^/@\s?#]*@")
 _TOKEN_PATH = pattern(r"/t/[A-Za-z0-9_.-]+(?=/)")
 _TOKEN_QUERY = pattern(
     r"(?<=[?&])[^=&#\s]*(?:token|key|secret|password|passwd|signature|credential|auth|sig)[^=&#\s]*=[^&#\s]*", re.IGNORECASE
@@ -202,9 +203,12 @@ def name_of(name: str) -> str:
 
 # ------------------------------------------------------------------------------------------------------------------- URLs
 def public(url: str) -> str:
-    """`url` without user information, conda tokens (``/t/TOKEN/``) and secrets in its query."""
+    """`url` without user information, conda tokens (``/t/TOKEN/``) and secrets in its query; the user of ssh stays, without whom
+    (``git@``) nothing can be fetched."""
     if "@" in url:
         url = _USERINFO.sub("", url)
+        if "ssh://" in url:
+            url = _SSH_PASSWORD.sub(r"\1@", url)
     if "/t/" in url:
         url = _TOKEN_PATH.sub("", url)
     if "?" in url:

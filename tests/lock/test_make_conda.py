@@ -779,3 +779,32 @@ def test_real_metadata_for_five_platforms(project: Project) -> None:
     urls = {entry.artifacts[0].url or "" for entry in lock.packages}
     assert all("/conda-forge/" in url and not url.startswith("file:") for url in urls)
     assert run(["lock", "--check", "--fail-on", "warning", "--ignore", "LCK013"]) == 0
+
+
+def test_a_repository_at_its_commit(project: Project, index: Index, tmp_path: Path) -> None:
+    repository = tmp_path / "tiny"
+    (repository / "src" / "tiny").mkdir(parents=True)
+    (repository / "src" / "tiny" / "__init__.py").touch()
+    (repository / "backend.py").write_text(
+        "import pathlib, zipfile\ndef build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+        "    with zipfile.ZipFile(pathlib.Path(folder, 'tiny-0.3-py3-none-any.whl'), 'w') as made:\n"
+        "        made.writestr('tiny/__init__.py', '')\n"
+        "        about = 'Metadata-Version: 2.1\\nName: tiny\\nVersion: 0.3\\nRequires-Dist: six\\n'\n"
+        "        made.writestr('tiny-0.3.dist-info/METADATA', about)\n"
+        "        made.writestr('tiny-0.3.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')\n"
+        "        made.writestr('tiny-0.3.dist-info/RECORD', '')\n"
+        "    return 'tiny-0.3-py3-none-any.whl'\n"
+    )
+    (repository / "pyproject.toml").write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n')
+    git = ["git", "-C", str(repository), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
+        subprocess.run([*git, *words], check=True)
+    commit = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    pip_section(project, index, f"tiny @ git+{repository.as_uri()}")
+    said = project.lock("--platform", LINUX, "--verify", three=False)
+    assert said.code == 0, said
+    entry = next(one for one in project.made().packages if one.name == "tiny")
+    assert entry.version == "0.3"
+    assert (entry.artifacts[0].kind, entry.artifacts[0].commit) == ("vcs", commit)
+    assert f"url: git+{repository.as_uri()}@{commit}" in project.text()
+    assert [need.name for need in entry.needs] == ["six"]

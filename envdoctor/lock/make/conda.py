@@ -542,11 +542,10 @@ def _pip(options: Options, plan: Plan, answer: solver.Answer) -> dict[str, tuple
         for lines, platforms in problems.items():
             details += [f"{', '.join(platforms)}:", *(f"  {line}" for line in lines)]
         whom = ", ".join(sorted(platform for platforms in problems.values() for platform in platforms))
-        raise MakeError(
-            f"{', '.join(places)}: the pip section cannot be resolved for {whom}",
-            "conda's Python packages are held as they are solved: pin them in the conda part, or loosen the pip part",
-            tuple(details),
-        )
+        held_ones = any(line.startswith("  conda brings") for line in details)
+        hint = "conda's Python packages are held as they are solved: pin them in the conda part, or loosen the pip part"
+        message = f"{', '.join(places)}: the pip section cannot be resolved for {whom}"
+        raise MakeError(message, hint if held_ones else None, tuple(details))
     return found
 
 

@@ -111,7 +111,7 @@ def pip_entries(
     made = []
     for one in resolved:
         artifact = one.artifact
-        if artifact.url is not None:
+        if artifact.url is not None and artifact.kind != "vcs":
             artifact = msgspec.structs.replace(artifact, url=url(artifact.url))
         made.append(
             Locked(

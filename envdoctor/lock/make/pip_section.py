@@ -105,6 +105,8 @@ def resolve(
         artifact = best(package.artifacts, tags)
         if artifact is None:
             raise uv.UvError([f"{package.name} {package.version}: no wheel fits {request.platform}, and there is no sdist"])
+        if artifact.kind == "vcs":
+            artifact = _repository(found[package.name][0])
         needs = tuple(sorted(name for name, (_, askers) in found.items() if package.name in askers))
         made.append(Resolved(package.name, package.version or _version_of(artifact), needs, _absolute(artifact, folder)))
     return tuple(sorted(made))
@@ -206,6 +208,15 @@ def _version_of(artifact: Artifact) -> str:
     """A version for what the resolver gives none for: that in the file's name."""
     match = re.match(r"[^-]+-([0-9][^-]*?)(?:-.*\.whl|\.tar\.gz|\.zip)$", artifact.name)
     return match[1] if match else "0"
+
+
+def _repository(line: str) -> Artifact:
+    """A repository at a commit, of uv's ``NAME @ git+URL@COMMIT``."""
+    url, _, fragment = line.partition(" @ ")[2].partition("#")
+    if "subdirectory=" in fragment:
+        raise uv.UvError([f"{line}: conda-lock.yml has no place for the folder inside a repository"])
+    address, _, commit = url.rpartition("@")
+    return Artifact(kind="vcs", url=document.public(address), commit=commit)
 
 
 def _absolute(artifact: Artifact, folder: str) -> Artifact:
