@@ -736,6 +736,16 @@ def a_locked_package_was_uninstalled(shelf: Shelf, folder: Path) -> Planted:
     return Planted(env.prefix, imports(env, "delta"), ("--unsafe",), cwd=project)
 
 
+@fault("LCK004")
+def a_locked_dependency_of_another_was_uninstalled(shelf: Shelf, folder: Path) -> Planted:
+    """Two rules find it, with two fixes: the locked version comes back, not the newest."""
+    env, project = locked_project(shelf, folder)
+    shelf.wheel("beta-lib", "2.5", files={"beta_lib/__init__.py": "def new(): return True\n"})
+    subprocess.run(["uv", "pip", "uninstall", "-q", "--python", str(env.python), "beta-lib"], check=True, env=shelf.shell())
+    code = "import alpha; from importlib.metadata import version; assert version('beta-lib') == '2.1'"
+    return Planted(env.prefix, runs(env, code), ("--unsafe",), cwd=project)
+
+
 @fault("LCK005")
 def a_locked_package_was_upgraded(shelf: Shelf, folder: Path) -> Planted:
     env, project = locked_project(shelf, folder)

@@ -359,3 +359,22 @@ def test_a_journal_that_a_project_brings_touches_nothing_else(fix: Fix, broken: 
     assert f"could not be brought back: {mine}" in done.stderr
     assert (mine / "thesis.txt").read_text() == "years of work"
     assert state(broken.prefix) == before
+
+
+def test_condas_base_is_changed_only_where_it_is_named() -> None:
+    import msgspec
+
+    from envdoctor.cli import fix as module
+    from envdoctor.select import UsageError
+    from tests.formats.made import report, snapshot
+
+    facts = snapshot()
+    base = report(facts=msgspec.structs.replace(facts, target=msgspec.structs.replace(facts.target, kind="conda", base=True)))
+
+    class Given:
+        options: dict[str, Any] = {}
+
+    with pytest.raises(UsageError, match="conda's base, which is changed only where it is named"):
+        module._may_be_changed(Given(), base)  # type: ignore[arg-type]
+    Given.options = {"prefix": facts.target.prefix}
+    module._may_be_changed(Given(), base)  # type: ignore[arg-type]
