@@ -138,8 +138,9 @@ def make(findings: Iterable[Finding], allowed: Collection[Safety] | None = None)
         if fix is None:
             unfixable.append(finding.fingerprint)
             continue
-        if fix.safety == "manual" or not fix.commands:
-            manual.append(ByHand(fix.title, (finding.message,), fix.commands, (finding.fingerprint,)))
+        if fix.safety == "manual" or not fix.commands or (allowed is not None and fix.safety not in allowed):
+            more = " (changes more than what is broken: --unsafe)" if fix.safety == "unsafe" else ""
+            manual.append(ByHand(fix.title + more, (finding.message,), fix.commands, (finding.fingerprint,)))
             continue
         mended.add(finding.fingerprint)
         actions = [read(argv) for argv in fix.commands]

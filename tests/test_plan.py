@@ -330,3 +330,15 @@ def test_every_command_of_remedies_is_understood(env: Any) -> None:
                     assert action.items, (name, command)
         assert read(remedy.recreate().commands[0]).stage == "recreate"
     assert read(Remedy(View(facts)).delete("/p/x", "/p/y")[0]).stage == "delete"
+
+
+def test_with_what_is_allowed_the_first_such_fix_is_taken() -> None:
+    """What may not be carried out mends nothing: what follows from it gets its own fix."""
+    unsafe, safe_one = fix(("a",), title="big", safety="unsafe"), fix(("b",), title="small")
+    cause = finding("LIB001", key="x", fixes=[unsafe])
+    both = finding("LIB002", key="y", fixes=[unsafe, safe_one])
+    effect = finding("PKG001", key="z", fixes=[fix(("c",))], cause=cause)
+    made = make([cause, both, effect], ("safe",))
+    assert [step.command for step in made.steps] == [("b",), ("c",)]
+    assert [one.title for one in made.manual] == ["big (changes more than what is broken: --unsafe)"]
+    assert [step.command for step in make([cause, both, effect]).steps] == [("a",)]

@@ -151,7 +151,10 @@ def _apply(session: Session, wanted: list[Output], *, unsafe: bool, yes: bool) -
     for one in wanted:
         _write(one, _outcome(done, made, report, session, one))
     if done.outcome == "rolled-back":
-        return fail(f"everything is as it was: {done.reason}", "envdoctor fix prints the commands, --select chooses among them")
+        hint = "envdoctor fix prints the commands, --select chooses among them"
+        if any(one.title.endswith("--unsafe)") for one in made.manual):
+            hint = "--unsafe carries out steps that change more, too; envdoctor fix prints them"
+        return fail(f"everything is as it was: {done.reason}", hint)
     return 1 if any(f.severity == "error" for f in done.left) else 0
 
 
