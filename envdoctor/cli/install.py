@@ -9,9 +9,8 @@ import click
 @click.argument("lock", metavar="LOCK")
 @click.option("-p", "--prefix", metavar="DIR", required=True, help="The folder of the new environment; it must not exist.")
 @click.option("--group", multiple=True, metavar="NAME", help="A category of the lock; repeatable (default: main and dev).")
-@click.option("--offline", is_flag=True, help="From caches alone.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when it went well.")
-def install(lock: str, prefix: str, group: tuple[str, ...], offline: bool, quiet: bool) -> int:
+def install(lock: str, prefix: str, group: tuple[str, ...], quiet: bool) -> int:
     """Install LOCK (conda-lock.yml or an @EXPLICIT file) into a new prefix.
 
     py-rattler installs conda's packages, uv those of a pip section; neither needs conda. Every archive is held against the
@@ -27,7 +26,7 @@ def install(lock: str, prefix: str, group: tuple[str, ...], offline: bool, quiet
 
     progress = Progress("envdoctor: installing", quiet=quiet)
     with progress:
-        count = run(lock, prefix, environ=dict(os.environ), categories=group, say=progress.say, offline=offline)
+        count = run(lock, prefix, environ=dict(os.environ), categories=group, say=progress.say)
     if not quiet:
         tell(f"installed: {count} packages into {safe(prefix)}, all hashes right; envdoctor check {safe(prefix)} looks at it")
     return 0

@@ -531,6 +531,11 @@ def test_credentials_in_variables_stay_there(project: Project, channel: Path, mo
         assert f"url: http://${{TEAM_USER}}:${{TEAM_PASSWORD}}@127.0.0.1:{port}/noarch/six-" in text
         project.lock("--platform", LINUX, three=False)
         assert project.text() == text, "what is kept names the variables, too"
+        said = project.lock("--verify")
+        assert said.code == 0, said
+        assert "all hashes right" in said.err
+        assert project.lock("--kind", "explicit").code == 0
+        assert run(["install", f"conda-{LINUX}.lock", "-p", "env"]) == 0
         monkeypatch.delenv("TEAM_PASSWORD")
         said = project.lock()
         assert said.code == 2

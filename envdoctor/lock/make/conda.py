@@ -75,6 +75,8 @@ def run(options: Options, manifests: Sequence[str]) -> int:
     explicit = options.kind == "explicit"
     folder = os.path.dirname(manifests[0])
     path = os.path.abspath(os.path.join(options.cwd, options.output or os.path.join(folder, USUAL)))
+    if not options.dry_run and not files.is_folder(os.path.dirname(path)):
+        raise MakeError(f"cannot write {safe(path)}: there is no folder {safe(os.path.dirname(path))}", "make the folder first")
     previous = None if explicit else old_text(options, path)
     old = old_lock(options, path, previous, "conda-lock")
     if options.backend == "conda-lock":

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from envdoctor.conda.archives import number, split
 from envdoctor.formats.text import plural, safe
+from envdoctor.lock import document
 from envdoctor.lock.make import uv
 from envdoctor.lock.make.channels import place
 from envdoctor.lock.make.options import MakeError, Options
@@ -27,6 +28,7 @@ from envdoctor.lock.model import Lock, Locked
 ALGORITHMS = ("sha256", "md5")
 """The strongest first."""
 MAX_LOCK = 64 << 20
+_NAMING = re.compile(r"""^(?:  url: |(?=[a-z]+://)|# pip \S+ @ )['"]?([a-z]+://\S*\$\{[^\s#'"]*)""", re.MULTILINE)
 OTHERS = {
     "uv": "uv sync --frozen",
     "pylock": "uv pip sync {}",
@@ -46,7 +48,6 @@ def run(
     environ: Mapping[str, str],
     categories: Collection[str] = (),
     say: Callable[[str], None] = lambda _: None,
-    offline: bool = False,
 ) -> int:
     """``envdoctor install``: the lock in the file `path` into `prefix`; returns the number of packages. Raises MakeError."""
     from envdoctor.collect import files
@@ -74,7 +75,20 @@ def run(
     unknown = [one for one in categories if one not in lock.groups]
     if unknown:
         raise MakeError(f"{safe(path)}: no category {safe(unknown[0])}", f"categories: {', '.join(lock.groups)}")
-    return install(lock, prefix, platform, environ=environ, categories=categories or _usual(lock), say=say, offline=offline)
+    return install(
+        lock,
+        prefix,
+        platform,
+        environ=environ,
+        categories=categories or _usual(lock),
+        say=say,
+        variables=with_variables(content.data.decode("utf-8", "replace")),
+    )
+
+
+def with_variables(text: str) -> dict[str, str]:
+    """Addresses in a lock's text that name variables, by the address that a reader, who takes users and tokens out, has."""
+    return {document.public(one): one for one in _NAMING.findall(text)}
 
 
 def _usual(lock: Lock) -> tuple[str, ...]:
@@ -93,7 +107,17 @@ def verify(options: Options, lock: Lock, path: str, text: str, platform: str) ->
         prefix = os.path.join(folder, "env")
         options.say("installing the lock into a scratch prefix")
         cache = None if options.offline else os.path.join(folder, "pkgs")
-        count = install(lock, prefix, platform, environ=options.environ, say=options.say, offline=options.offline, cache=cache)
+        count = install(
+            lock,
+            prefix,
+            platform,
+            environ=options.environ,
+            categories=_usual(lock),
+            say=options.say,
+            offline=options.offline,
+            cache=cache,
+            variables=with_variables(text),
+        )
         options.say("checking what was installed")
         copy = os.path.join(folder, os.path.basename(path))
         Path(copy).write_text(text, encoding="utf-8")
@@ -110,14 +134,20 @@ def install(
     say: Callable[[str], None] = lambda _: None,
     offline: bool = False,
     cache: str | None = None,
+    variables: Mapping[str, str] = {},
 ) -> int:
     """Installs what `lock` has for `platform` into `prefix`, which must not be there yet; returns the number of packages.
 
-    Raises MakeError: an entry without a hash, a hash that is another one, what cannot be fetched; `prefix` is gone then.
+    `variables` are addresses that name variables (:func:`with_variables`). Raises MakeError: an entry without a hash, a hash that
+    is another one, what cannot be fetched; `prefix` is not there then.
     """
     prefix = os.path.abspath(prefix)
     if os.path.lexists(prefix):
         raise MakeError(f"{safe(prefix)} is there already", "name a prefix that is not")
+
+    def address(url: str | None) -> str:
+        return place(variables.get(url or "", url or ""), environ, "package").address
+
     wanted = [entry for entry in lock.packages if any(c in categories and p == platform for c, p in entry.places)]
     conda = [entry for entry in wanted if entry.manager == "conda"]
     pip = [entry for entry in wanted if entry.manager == "pypi"]
@@ -126,7 +156,7 @@ def install(
     # what is not whole never stands there: it becomes the prefix when all of conda's packages are linked
     staging = f"{prefix}.envdoctor-{os.getpid()}"
     try:
-        _conda(conda, staging, prefix, platform, environ, say, cache)
+        _conda(conda, staging, prefix, platform, address, say, cache)
         os.rename(staging, prefix)
     except BaseException as error:
         _gone(staging)
@@ -136,7 +166,7 @@ def install(
     if pip:
         say(f"installing {plural(len(pip), 'distribution')} of the pip section")
         try:
-            _pip(pip, prefix, environ, offline)
+            _pip(pip, prefix, environ, address, offline)
         except BaseException:
             shutil.rmtree(prefix, ignore_errors=True)
             raise
@@ -160,7 +190,7 @@ def _conda(
     staging: str,
     prefix: str,
     platform: str,
-    environ: Mapping[str, str],
+    address: Callable[[str | None], str],
     say: Callable[[str], None],
     cache: str | None,
 ) -> None:
@@ -175,7 +205,7 @@ def _conda(
     records = []
     for entry in entries:
         artifact = entry.artifacts[0]
-        url = place(artifact.url or "", environ, "package").address
+        url = address(artifact.url)
         hashes = dict(artifact.hashes)
         if not hashes:
             raise MakeError(f"{entry.name} {entry.version} has no hash in the lock", "envdoctor lock makes a lock with hashes")
@@ -246,7 +276,9 @@ def _local(url: str) -> str:
     return path[1:] if re.match(r"/[A-Za-z]:", path) else path
 
 
-def _pip(entries: Sequence[Locked], prefix: str, environ: Mapping[str, str], offline: bool) -> None:
+def _pip(
+    entries: Sequence[Locked], prefix: str, environ: Mapping[str, str], address: Callable[[str | None], str], offline: bool
+) -> None:
     """Distributions, by uv."""
     lines = []
     for entry in entries:
@@ -259,8 +291,7 @@ def _pip(entries: Sequence[Locked], prefix: str, environ: Mapping[str, str], off
             continue
         if "sha256" not in hashes:
             raise MakeError(f"{entry.name} {entry.version} has no sha256 in the lock", "envdoctor lock makes a lock with hashes")
-        address = place(artifact.url or "", environ, "package").address
-        lines.append(f"{entry.name} @ {address} --hash=sha256:{hashes['sha256']}")
+        lines.append(f"{entry.name} @ {address(artifact.url)} --hash=sha256:{hashes['sha256']}")
     python = next((one for one in ("bin/python", "python.exe") if os.path.exists(os.path.join(prefix, one))), None)
     if python is None:
         raise MakeError("the lock has a pip section and no python")
