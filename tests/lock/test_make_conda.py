@@ -625,6 +625,8 @@ def test_places_that_cannot_be_used(project: Project) -> None:
     refused(project, "--platform", "linux-65", error="linux-65 is no platform of conda")
     refused(project, "-f", "nope.yml", error=f"{project.folder}/nope.yml: no such file")
     refused(project, "-o", "no/where.yml", error="cannot write ")
+    refused(project, "--group", "x", error="--group is for locks of Python projects")
+    refused(project, "--python-version", "3.12", error="--python-version is for locks of Python projects")
     (project.folder / "environment.yml").unlink()
     refused(project, error="there is nothing to make a lock from")
 

@@ -72,6 +72,7 @@ class Plan(NamedTuple):
 
 def run(options: Options, manifests: Sequence[str]) -> int:
     """Makes the lock of `manifests` (absolute paths). Raises MakeError, the lock that is there untouched."""
+    _refuse_python_options(options)
     explicit = options.kind == "explicit"
     folder = os.path.dirname(manifests[0])
     path = os.path.abspath(os.path.join(options.cwd, options.output or os.path.join(folder, USUAL)))
@@ -92,6 +93,17 @@ def run(options: Options, manifests: Sequence[str]) -> int:
     text = _text(manifests, plan, made)
     python = next((record.version for record in answer.records[plan.platforms[0]] if record.name == "python"), None)
     return _finish(options, plan.path, text, old, previous, plan.platforms, python, (*plan.notes, *notes))
+
+
+def _refuse_python_options(options: Options) -> None:
+    """Options that mean nothing here are told, not passed over."""
+    for name, value, hint in (
+        ("--group", options.groups, "in conda-lock.yml a category is a file of its own: category: NAME"),
+        ("--extra", options.extras, "in conda-lock.yml a category is a file of its own: category: NAME"),
+        ("--python-version", options.python, "python=X.Y in the manifest says which Python"),
+    ):
+        if value:
+            raise MakeError(f"{name} is for locks of Python projects", hint)
 
 
 def _explicit(options: Options, plan: Plan, folder: str) -> int:

@@ -135,7 +135,7 @@ def finish(
         options.show(json.dumps(document, indent=2) + "\n")
         return 1 if failed else 0
     show(options, path, changes, new=old is None, unchanged=unchanged)
-    for line in notes:
+    for line in notes if options.verbosity >= 0 else ():
         options.tell(guard(safe(f"note: {line}")))
     for line in incomplete:
         options.tell(guard(safe(f"not locked: {line}")))
