@@ -191,7 +191,8 @@ def below(*packages: str) -> list[str]:
     return [name for name in FILES if any(name == p or name.startswith(p + ".") for p in packages)]
 
 
-RULES = [name for name in below("envdoctor.rules") if name not in ("envdoctor.rules", "envdoctor.rules.base", "envdoctor.rules.plugins")]
+_NO_RULES = ("envdoctor.rules", "envdoctor.rules.base", "envdoctor.rules.plugins")
+RULES = [name for name in below("envdoctor.rules") if name not in _NO_RULES]
 
 
 def reachable(name: str) -> set[str]:
