@@ -11,15 +11,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock import document
 from envdoctor.lock.make.options import MakeError
 
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 """What the channel ``defaults`` is, and on Windows:"""
 DEFAULTS_WINDOWS = "https://repo.anaconda.com/pkgs/msys2"
-_VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/@\s]+)@")
-_TOKEN = re.compile(r"(?<=/t/)([^/]+)(?=/)")
+_VARIABLE = pattern(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
+_USER = pattern(r"^([A-Za-z][A-Za-z0-9+.-]*://)([^/@\s]+)@")
+_TOKEN = pattern(r"(?<=/t/)([^/]+)(?=/)")
 _ENDINGS = {
     "user": ("USERNAME", "USER", ""),
     "password": ("PASSWORD", "PASS", "TOKEN", "KEY", ""),

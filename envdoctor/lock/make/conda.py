@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from envdoctor.collect import files
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.formats.text import safe
+from envdoctor.lazy import pattern
 from envdoctor.lock import conda_hash, conda_spec, conda_virtual, document
 from envdoctor.lock.make import channels, entries, solver, virtual
 from envdoctor.lock.make.finish import finish, old_lock, old_text, shown
@@ -24,8 +25,8 @@ USUAL = "conda-lock.yml"
 EXPLICIT = "conda-{platform}.lock"
 MAX_MANIFEST = 4 << 20
 MAX_THREADS = 8
-_EDITABLE = re.compile(rb"^\s*-\s+[\"']?(-e\s[^\n\"'#]*[^\s\"'#])", re.MULTILINE)
-_ONLY = re.compile(rb"^\s*allow-pypi-requests\s*[:=]\s*(?:false|False|no|off)\b", re.MULTILINE)
+_EDITABLE = pattern(rb"^\s*-\s+[\"']?(-e\s[^\n\"'#]*[^\s\"'#])", re.MULTILINE)
+_ONLY = pattern(rb"^\s*allow-pypi-requests\s*[:=]\s*(?:false|False|no|off)\b", re.MULTILINE)
 
 
 class Wanted(NamedTuple):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 
+from envdoctor.lazy import pattern
 from envdoctor.lock import conda_spec
 from envdoctor.lock.document import name_of
 from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Artifact, Locked, Need
 
 MAIN = "main"
-_PLAIN = re.compile(r"([a-z0-9_-]+)(?: ((?:[<>]=?[0-9][0-9a-z.]*,?)+(?<!,)))?\Z")
+_PLAIN = pattern(r"([a-z0-9_-]+)(?: ((?:[<>]=?[0-9][0-9a-z.]*,?)+(?<!,)))?\Z")
 """The greatest part of what repodata holds: it stays as it is."""
 
 

@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 from envdoctor.conda.archives import number, split
 from envdoctor.formats.text import plural, safe
+from envdoctor.lazy import pattern
 from envdoctor.lock import document
 from envdoctor.lock.make import uv
 from envdoctor.lock.make.channels import place
@@ -28,7 +29,7 @@ from envdoctor.lock.model import Lock, Locked
 ALGORITHMS = ("sha256", "md5")
 """The strongest first."""
 MAX_LOCK = 64 << 20
-_NAMING = re.compile(r"""^(?:  url: |(?=[a-z]+://)|# pip \S+ @ )['"]?([a-z]+://\S*\$\{[^\s#'"]*)""", re.MULTILINE)
+_NAMING = pattern(r"""^(?:  url: |(?=[a-z]+://)|# pip \S+ @ )['"]?([a-z]+://\S*\$\{[^\s#'"]*)""", re.MULTILINE)
 OTHERS = {
     "uv": "uv sync --frozen",
     "pylock": "uv pip sync {}",

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock import document
 from envdoctor.lock.make import uv
 from envdoctor.lock.make.records import Resolved
@@ -28,8 +29,8 @@ GLIBCS = (17, 28, *range(31, 41))
 MACOS = "13.0"
 """macOS that wheels are chosen for when nothing is said: conda-lock takes 13.4, whatever ``__osx`` it solves for."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_EXTRAS = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[\s*[A-Za-z0-9]")
-_VIA = re.compile(
+_EXTRAS = pattern(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*\[\s*[A-Za-z0-9]")
+_VIA = pattern(
     r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?\s*(?:==\s*(?P<version>[^\s;]+)|@\s*(?P<url>\S+)).*?"
     r"(?:# via (?P<via>.*))?$"
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from envdoctor.data.conda_names import CONDA_NAMES
 from envdoctor.lock import document
 from envdoctor.lock.model import Artifact
 
@@ -43,6 +42,8 @@ def held(records: Iterable[Record]) -> dict[str, str]:
     A name that conda-forge gives to another package than the index does goes by the table of names, as with conda-lock.
     """
     from packaging.version import InvalidVersion, Version
+
+    from envdoctor.data.conda_names import CONDA_NAMES
 
     others: dict[str, list[str]] = {}
     for distribution, conda in CONDA_NAMES.items():

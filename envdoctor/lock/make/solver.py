@@ -9,17 +9,18 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.document import public
 from envdoctor.lock.make.options import MakeError
 from envdoctor.lock.make.records import Record
 
 MISSING = "py-rattler is not installed"
 MISSING_HINT = "pip install 'envdoctor[lock]' brings py-rattler and uv"
-_CANDIDATES = re.compile(
+_CANDIDATES = pattern(
     r"[Nn]o candidates were found for (\S+?)(?: [^\n]*?)?\.?$|([^\s│├└─]+)(?: [^\n]*?)?, for which no candidates were found",
     re.MULTILINE,
 )
-_ANY = re.compile(r"(?<=\S) \*(?=$|[ ,.])", re.MULTILINE)
+_ANY = pattern(r"(?<=\S) \*(?=$|[ ,.])", re.MULTILINE)
 
 
 class Task(NamedTuple):

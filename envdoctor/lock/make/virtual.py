@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from envdoctor.lazy import pattern
 from envdoctor.lock.conda_virtual import DEFAULTS
 from envdoctor.lock.make.options import MakeError
 
@@ -22,8 +23,8 @@ EXTRA = {"win-arm64": {"__win": "0", "__archspec": "1 arm64"}}
 """Platforms that conda-lock has no table for."""
 SHOWN = ("__glibc", "__cuda", "__osx")
 """Those that decide whether a lock fits a machine."""
-_OPTION = re.compile(r"(?:(?P<platform>[a-z]+-[a-z0-9]+):)?(?P<name>__[a-z][a-z0-9_]*)(?P<value>=.*)?\Z")
-_VERSION = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z._+!-]*\Z")
+_OPTION = pattern(r"(?:(?P<platform>[a-z]+-[a-z0-9]+):)?(?P<name>__[a-z][a-z0-9_]*)(?P<value>=.*)?\Z")
+_VERSION = pattern(r"[0-9a-zA-Z][0-9a-zA-Z._+!-]*\Z")
 _SYSTEMS = {"__linux": "linux", "__glibc": "linux", "__osx": "osx", "__win": "win"}
 
 
