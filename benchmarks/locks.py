@@ -141,7 +141,10 @@ def main() -> None:
         show("envdoctor lock", mine)
         show("conda-lock, the same solver", others)
         factor = statistics.median(one.wall for one in others) / statistics.median(one.wall for one in mine)
-        print(f"{factor:.1f} times as fast; package lists {'are the same' if own == other else 'DIFFER'}")
+        work = statistics.median(one.cpu for one in others) / statistics.median(one.cpu for one in mine)
+        print(
+            f"{factor:.1f} times as fast with {work:.1f} times less CPU; package lists {'are the same' if own == other else 'DIFFER'}"
+        )
         if options.json:
             Path(options.json).write_text(
                 json.dumps({"asked": count, "entries": len(own), "envdoctor": mine, "conda-lock": others, "factor": factor})
