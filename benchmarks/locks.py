@@ -142,9 +142,8 @@ def main() -> None:
         show("conda-lock, the same solver", others)
         factor = statistics.median(one.wall for one in others) / statistics.median(one.wall for one in mine)
         work = statistics.median(one.cpu for one in others) / statistics.median(one.cpu for one in mine)
-        print(
-            f"{factor:.1f} times as fast with {work:.1f} times less CPU; package lists {'are the same' if own == other else 'DIFFER'}"
-        )
+        verdict = "are the same" if own == other else "DIFFER"
+        print(f"{factor:.1f} times as fast with {work:.1f} times less CPU; package lists {verdict}")
         if options.json:
             Path(options.json).write_text(
                 json.dumps({"asked": count, "entries": len(own), "envdoctor": mine, "conda-lock": others, "factor": factor})
