@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Runs = Literal["binary", "ptx", "no"]
 _ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)$")
+_CARD = re.compile(r"/dev/nvidia\d+$")
 _LIBRARY = re.compile(r"(lib\w+?)(?:-[0-9a-f]{8})?\.so\.(\d+(?:\.\d+)?)")
 
 
@@ -118,10 +119,15 @@ class Accelerators:
         wsl = any(library.kind == "wsl" for library in nvidia.libraries) or any(node.path == "/dev/dxg" for node in nvidia.nodes)
         if nvidia.driver is None and not wsl and self.machine.system == "linux" and nvidia.cuda is None:
             return "no driver is loaded"
-        nodes = [node for node in nvidia.nodes if not node.exists]
-        if nodes and not nvidia.modprobe:
-            return f"{nodes[0].path} is not there"
-        refused = [node for node in nvidia.nodes if node.exists and not node.allowed]
+        # of the cards one is enough: a container is often given some of the machine's, and /proc lists all of them
+        cards = [node for node in nvidia.nodes if _CARD.match(node.path)]
+        control = [node for node in nvidia.nodes if node not in cards]
+        missing = [node for node in control if not node.exists] or (cards if not any(node.exists for node in cards) else [])
+        if missing and not nvidia.modprobe:
+            return f"{missing[0].path} is not there"
+        there = [node for node in cards if node.exists]
+        refused = [node for node in control if node.exists and not node.allowed]
+        refused += there if there and not any(node.allowed for node in there) else []
         if refused:
             return f"this user may not open {refused[0].path}"
         found = [library for library in nvidia.libraries if library.by is not None and library.kind != "stub"]
@@ -132,8 +138,8 @@ class Accelerators:
             versions = {loaded.version, nvidia.driver} - {None}
             if len(versions) > 1:
                 return f"{loaded.path} is of driver {loaded.version}, the kernel module of {nvidia.driver}"
-        cards = [gpu for gpu in self.gpus if gpu.vendor == "nvidia"]
-        if cards and all(gpu.mig == () for gpu in cards):
+        gpus = [gpu for gpu in self.gpus if gpu.vendor == "nvidia"]
+        if gpus and all(gpu.mig == () for gpu in gpus):
             return "MIG is switched on, and no instance is made"
         return None
 

@@ -27,8 +27,8 @@ from envdoctor.snapshot import Amd, DeviceNode, DriverLibrary, Gpu, Machine, Nvi
 
 Recall = Callable[[str, object, Callable[[], dict[str, Any]]], dict[str, Any]]
 
-NVML_SECONDS = 10
-"""After which the driver is taken to hang."""
+NVML_SECONDS = 30
+"""After which the driver is taken to hang: one that keeps nothing loaded takes a second or two for each GPU."""
 MAX_GPUS = 256
 _VERSION = re.compile(r"\.so\.(\d{3}\.\d{1,3}(?:\.\d{1,3})?)$")
 _MODULE = re.compile(r"(?:Kernel Module|x86_64|aarch64)[^\n]*?\s(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s")
@@ -172,6 +172,8 @@ class _Linux:
             wanted = (boot, files.real(library), facts, said, information, divided)
 
             def ask() -> dict[str, Any]:
+                if self.scene.progress is not None:
+                    self.scene.progress("asking NVIDIA's driver")
                 with watching(None):
                     answer = _ask(library, self.scene)
                 return {"machine": _answered(machine, answer)}
@@ -189,7 +191,9 @@ class _Linux:
         return facts, by_files or unseen
 
     def _nodes(self, information: Iterable[str]) -> tuple[DeviceNode, ...]:
-        """The device nodes that a CUDA program opens; under WSL there is one."""
+        """The device nodes that a CUDA program opens; under WSL and on Jetson there are others."""
+        if self._exists("/dev/nvmap"):
+            return (self._node("/dev/nvmap"),)
         if self._exists("/dev/dxg") and not self._exists("/dev/nvidiactl"):
             return (self._node("/dev/dxg"),)
         paths = ["/dev/nvidiactl", "/dev/nvidia-uvm"]

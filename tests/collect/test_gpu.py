@@ -119,6 +119,13 @@ def test_wsl(tmp_path: Path) -> None:
     assert [(one.kind, one.by) for one in found.nvidia.libraries] == [("wsl", None)]
 
 
+def test_jetson(tmp_path: Path) -> None:
+    """Integrated GPUs have other nodes."""
+    put(tmp_path, {"/etc/nv_tegra_release": "# R36", "/dev/nvmap": "", "/proc/driver/nvidia/version": version_file("540.4.0")})
+    found = look(tmp_path, tmp_path)
+    assert found.nvidia is not None and [(node.path, node.allowed) for node in found.nvidia.nodes] == [("/dev/nvmap", True)]
+
+
 def test_amd(tmp_path: Path) -> None:
     found = look(tmp_path, kfd_tree(tmp_path, 90010, 110003))
     assert [(one.vendor, one.architecture, one.bus, one.memory) for one in found.gpus] == [

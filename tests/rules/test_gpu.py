@@ -546,6 +546,17 @@ def test_nodes_that_are_made_when_they_are_asked_for(env: Env) -> None:
     assert seen(env, nodes=MISSING, modprobe=True) == []
 
 
+def test_a_container_with_some_of_the_cards(env: Env) -> None:
+    """/proc lists all eight GPUs of the machine, /dev has the one that the container was given."""
+    torch(env)
+    control = (DeviceNode(path="/dev/nvidiactl"), DeviceNode(path="/dev/nvidia-uvm"))
+    cards = [DeviceNode(path=f"/dev/nvidia{n}", exists=n == 3, allowed=n == 3) for n in range(8)]
+    assert seen(env, nodes=(*control, *cards), container="docker") == []
+    assert "may not open /dev/nvidia3" in seen(env, nodes=(*control, msgspec.structs.replace(cards[3], allowed=False)))[0].message
+    none = [msgspec.structs.replace(card, exists=False, allowed=False) for card in cards]
+    assert "/dev/nvidia0 is not there" in seen(env, nodes=(*control, *none), container="docker")[0].message
+
+
 def test_mig_without_instances(env: Env) -> None:
     torch(env)
     divided = msgspec.structs.replace(a_gpu(), mig=())

@@ -12,7 +12,7 @@ management library answers, MIG, and CUDA_VISIBLE_DEVICES; for AMD the nodes /de
 
 ## Look-alikes that are fine
 - A laptop, a login node, a CI machine without a GPU: a CUDA build there is no defect.
-- Missing device nodes where nvidia-modprobe makes them when they are asked for.
+- Missing device nodes where nvidia-modprobe makes them when they are asked for; a container with some of the machine's cards.
 - A container on a GPU machine that was never given the GPU: warning.
 - A desktop with a free driver (nouveau), or a card that is handed to a virtual machine: warning.
 - CUDA_VISIBLE_DEVICES that hides all GPUs, as tests do: warning.
