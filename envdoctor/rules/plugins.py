@@ -12,12 +12,11 @@ The name is the family (three capital letters that no family of envdoctor has), 
 
 from __future__ import annotations
 
-import configparser
 import importlib
 import os
 import pkgutil
 import re
-import sysconfig
+import sys
 
 GROUP = "envdoctor.rules"
 _LIMIT = 1 << 16
@@ -70,7 +69,7 @@ def _entry_points() -> set[tuple[str, str]]:
     importlib.metadata would read the metadata of every distribution; here a file is read where there is one.
     """
     found: set[tuple[str, str]] = set()
-    for site in dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")):
+    for site in _sites():
         try:
             infos = [entry for entry in os.listdir(site) if entry.endswith(".dist-info")]
         except OSError:
@@ -86,7 +85,18 @@ def _entry_points() -> set[tuple[str, str]]:
     return found
 
 
+def _sites() -> list[str]:
+    """Site folders of the Python that envdoctor runs on, as far as it looks there; by name, as sysconfig takes a millisecond."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    names = [f"{lib}/{version}/site-packages" for lib in ("lib", "lib64")]
+    names += ["Lib/site-packages", "lib/python3/dist-packages", f"local/lib/{version}/dist-packages"]
+    own = {os.path.normcase(os.path.join(sys.prefix, *name.split("/"))) for name in names}
+    return [site for site in dict.fromkeys(sys.path) if os.path.normcase(site) in own]
+
+
 def _group(text: str) -> set[tuple[str, str]]:
+    import configparser
+
     parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     try:
