@@ -67,6 +67,8 @@ class Journal:
 
     def __init__(self, folder: str, lock: int, facts: dict[str, Any], key: bytes | None = None) -> None:
         self.folder, self.lock, self.facts, self.key = folder, lock, facts, key
+        self.begun = False
+        """It was begun by this very process."""
 
     @property
     def state(self) -> str:
@@ -102,7 +104,7 @@ class Journal:
             if os.path.isdir(place):
                 raise Busy(prefix) from None
             raise Unable(f"{error.filename or place}: {error.strerror or error}") from None
-        journal.folder = place
+        journal.folder, journal.begun = place, True
         return journal
 
     @classmethod
@@ -159,7 +161,7 @@ class Journal:
     @property
     def trusted(self) -> bool:
         """The journal is this user's own: it may touch what lies outside of the environment, too."""
-        return bool(self.key) and hmac.compare_digest(self._signature(), str(self.facts.get("signature", "")))
+        return self.begun or (bool(self.key) and hmac.compare_digest(self._signature(), str(self.facts.get("signature", ""))))
 
     def turn(self, state: str, **facts: Any) -> None:
         """Notes what is being done now."""

@@ -378,3 +378,18 @@ def test_condas_base_is_changed_only_where_it_is_named() -> None:
         module._may_be_changed(Given(), base)  # type: ignore[arg-type]
     Given.options = {"prefix": facts.target.prefix}
     module._may_be_changed(Given(), base)  # type: ignore[arg-type]
+
+
+def test_files_elsewhere_come_back_without_a_home(shelf: Shelf, tmp_path: Path) -> None:
+    """Where no folder can hold the secret of this user, what this process has kept it still brings back."""
+    from envdoctor.mend.journal import Journal, find
+
+    (tmp_path / "env").mkdir()
+    other = tmp_path / "settings.conf"
+    other.write_text("old")
+    journal = Journal.begin(str(tmp_path / "env"), None, {})
+    assert journal.keep({str(tmp_path / "env"): (), str(other): ()}) == 1
+    other.write_text("new")
+    assert journal.bring_back() == []
+    assert other.read_text() == "old"
+    assert find(str(tmp_path / "env"), None) is None
