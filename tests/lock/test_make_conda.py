@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import threading
 from base64 import b64encode
@@ -559,11 +560,14 @@ def test_offline_from_the_cache(project: Project, channel: Path) -> None:
         assert project.lock().code == 0
     first = project.text()
     (project.folder / "conda-lock.yml").unlink()
-    said = project.lock()
-    assert said.code == 2
-    assert said.err.startswith(f"error: cannot reach http://127.0.0.1:{port}")
-    assert "--offline" in said.err
-    said = project.lock("--offline")
+    with socket.socket() as held:  # nobody else may answer there
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", port))
+        said = project.lock()
+        assert said.code == 2
+        assert said.err.startswith(f"error: cannot reach http://127.0.0.1:{port}"), said.err
+        assert "--offline" in said.err
+        said = project.lock("--offline")
     assert said.code == 0, said
     assert project.text() == first
 
