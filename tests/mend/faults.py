@@ -766,3 +766,18 @@ def the_manifest_is_newer_than_the_lock(shelf: Shelf, folder: Path) -> Planted:
         )
 
     return Planted(env.prefix, works, ("--unsafe",), cwd=project)
+
+
+# ----------------------------------------------------------------------------------------------------------------------- gpu
+
+
+@fault("GPU007")
+def a_cuda_wheel_was_upgraded(shelf: Shelf, folder: Path) -> Planted:
+    for version in ("12.6.4.1", "12.9.1.4"):
+        name = "nvidia/cublas/__init__.py"
+        shelf.wheel("nvidia-cublas-cu12", version, files={name: f"version = {version!r}\n"})
+    code = "import nvidia.cublas\nif nvidia.cublas.version != '12.6.4.1': raise ImportError('undefined symbol: cublasLt')\n"
+    shelf.wheel("torch", "2.7.1", requires=["nvidia-cublas-cu12==12.6.4.1"], files={"torch/__init__.py": code})
+    env = shelf.env(folder / "env", "torch")
+    shelf.install(env, "--no-deps", "nvidia-cublas-cu12==12.9.1.4")
+    return Planted(env.prefix, imports(env, "torch"), ("--unsafe",))

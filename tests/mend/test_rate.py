@@ -46,7 +46,7 @@ def test_all(fault: Fault, tmp_path: Path) -> None:
 
 def test_there_are_enough() -> None:
     assert len(FAULTS) >= 40
-    assert {fault.code[:3] for fault in FAULTS} >= {"INT", "ARC", "PTH", "PKG", "PIP", "LIB", "CND", "LCK"}
+    assert {fault.code[:3] for fault in FAULTS} >= {"INT", "ARC", "PTH", "PKG", "PIP", "LIB", "CND", "LCK", "GPU"}
 
 
 @pytest.mark.real
