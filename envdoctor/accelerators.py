@@ -173,7 +173,7 @@ class Accelerators:
             number = tables.version(framework.cuda)
             if framework.build != "cuda" or number is None or framework.kind == "torch-extension":
                 continue
-            if self.is_part(framework.name):
+            if self.is_part(framework.name) or self.on_processor(framework):
                 continue
             path = self.view.in_site(framework.site, framework.path)
             found.setdefault(framework.name, Need(framework.name, number[:2], framework, f"{path}: CUDA {framework.cuda}"))
@@ -205,6 +205,15 @@ class Accelerators:
     def is_part(self, name: str) -> bool:
         """The other half of jax's plugin, which comes with it."""
         return name.endswith("-pjrt") and f"{name.removesuffix('pjrt')}plugin" in self.view.effective
+
+    def on_processor(self, framework: Framework) -> bool:
+        """tensorflow's one wheel for Linux is a CUDA build; without NVIDIA's wheels (its extra ``and-cuda``) it computes on the
+        processor, whatever the driver."""
+        names = self.view.effective
+        dist = names.get(framework.name)
+        return (
+            framework.kind == "tensorflow" and not (dist and dist.conda) and not any(n.startswith("nvidia-cudnn") for n in names)
+        )
 
     @cached_property
     def wants_gpu(self) -> tuple[Framework, ...]:

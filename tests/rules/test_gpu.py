@@ -482,6 +482,35 @@ def test_ld_library_path_decides_on_cudnn(env: Env, tmp_path: Path) -> None:
     }
 
 
+def test_a_cudnn_that_finds_its_own_parts(env: Env, tmp_path: Path) -> None:
+    """NVIDIA's wheels of late have DT_RPATH."""
+    for tag, expected in (("--disable-new-dtags", 0), ("--enable-new-dtags", 1)):
+        flags = [f"-Wl,{tag},-rpath,$ORIGIN"]
+        main = library(tmp_path / tag / "libcudnn.so.9", soname="libcudnn.so.9", flags=flags).read_bytes()
+        part = library(tmp_path / tag / "libcudnn_ops.so.9", soname="libcudnn_ops.so.9").read_bytes()
+        files = {"nvidia/cudnn/lib/libcudnn.so.9": main, "nvidia/cudnn/lib/libcudnn_ops.so.9": part}
+        env.dist("nvidia-cudnn-cu12", "9.5.1.17", files=files, folder=f"cudnn{expected}-9.5.1.17.dist-info")
+        system = tmp_path / "cuda/lib64"
+        library(system / "libcudnn_ops.so.9", soname="libcudnn_ops.so.9", defines=("other",))
+        assert len(judged(facts(env, LD_LIBRARY_PATH=str(system)), "GPU005")) == expected, tag
+
+
+def test_ld_library_path_and_a_module_that_finds_its_own(env: Env, tmp_path: Path) -> None:
+    """DT_RPATH comes before the variable, DT_RUNPATH after it."""
+    from tests.builders import compile_extension
+
+    system = tmp_path / "cuda/lib64"
+    library(system / "libcublas.so.12", soname="libcublas.so.12", defines=("made_here", "other"))
+    for name, tag in (("alpha", "--disable-new-dtags"), ("beta", "--enable-new-dtags")):
+        folder = env.site / name
+        made = library(folder / "libcublas.so.12", soname="libcublas.so.12")
+        compile_extension(folder, "_C", flags=["-Wl,--no-as-needed", str(made), f"-Wl,{tag},-rpath,$ORIGIN"])
+        files = {f"{name}/{path.name}": path.read_bytes() for path in folder.iterdir()}
+        env.dist(name, files={f"{name}/__init__.py": "from . import _C\n", **files})
+        found = judged(facts(env, LD_LIBRARY_PATH=str(system)), "GPU005")
+        assert [finding.subjects[1].name for finding in found] == ([] if name == "alpha" else ["LD_LIBRARY_PATH"])
+
+
 def test_two_copies_of_cudnn(env: Env, tmp_path: Path) -> None:
     """Modules of two distributions find each their own: order decides."""
     from tests.builders import compile_extension
@@ -717,6 +746,8 @@ def test_jax_jaxlib_and_plugin(env: Env, jaxlib: str, plugin: str, expected: lis
 def test_tensorflow_is_judged_like_torch(env: Env) -> None:
     files = {"tensorflow/__init__.py": "", "tensorflow/python/platform/build_info.py": TENSORFLOW}
     env.dist("tensorflow", "2.19.0", files=files)
+    assert judged(facts(env), "GPU001", gpus=(a_gpu(),), nvidia=a_driver("470.82.01")) == []  # it computes on the processor
+    env.dist("nvidia-cudnn-cu12", "9.3.0.75", files={})
     snapshot = facts(env)
     old = judged(snapshot, "GPU001", gpus=(a_gpu(),), nvidia=a_driver("470.82.01"))
     assert told(old) == [("GPU001", "error", "tensorflow")] and "CUDA 12.5" in old[0].message

@@ -17,6 +17,7 @@ driver offers is asked of the driver itself (NVML), else taken from NVIDIA's tab
   compatibility: 450.80 runs all of CUDA 11, 525.60 all of CUDA 12, 580 all of CUDA 13.
 - An older build under a newer driver, always.
 - A forward-compatibility package (`cuda-compat`) whose libcuda.so.1 the loader finds first, on data-centre GPUs.
+- tensorflow without NVIDIA's wheels (its extra `and-cuda`), which computes on the processor.
 - WSL, where libcuda.so.1 is the one of the Windows driver.
 - A driver or CUDA version that is newer than the tables: nothing is said.
 - A machine without an NVIDIA GPU.

@@ -140,10 +140,12 @@ def _finding(
         severity = "info"
     elif (not core and (dist is None or name.startswith(ON_PROCESSOR))) or len(bad) < count:
         severity = "warning"
+    framework = found.framework(name)
+    if framework is not None and found.on_processor(framework):
+        severity = "info"
     if device in tables.TEGRA and severity == "error":
         severity = "warning"
     shown = view.distribution(dist) if dist is not None else view.file(name)
-    framework = found.framework(name)
     version = framework.version if framework is not None else dist.version if dist is not None else None
     label = f"{name} {version}" if version else name
     largest = sorted(codes, key=lambda code: (-sum(one.count for one in code.sets), code.path))[:3]

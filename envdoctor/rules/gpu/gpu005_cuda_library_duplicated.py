@@ -3,7 +3,7 @@
 ## Why it matters
 A process holds one `libcudnn.so.9`: whoever is imported first brings its own, and the others get that one. Where they are
 of different versions, the same program works or fails by the order of its imports. cuDNN is worst: it opens its parts
-(`libcudnn_ops.so.9`, …) by name when they are used, and finds those of a folder in LD_LIBRARY_PATH:
+(`libcudnn_ops.so.9`, …) by name when they are used, and may find those of a folder in LD_LIBRARY_PATH:
 `CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH`.
 
 ## How it is found
@@ -15,7 +15,7 @@ LD_LIBRARY_PATH with a library of the same name as one that the environment ship
 - One file under several names, and copies with the same size and name.
 - CUDA's runtime and the like, which serve all users of their major version.
 - Copies of different major versions: they have different names (GPU004).
-- Modules with DT_RPATH, which find their own whatever LD_LIBRARY_PATH says, apart from cuDNN's parts.
+- Modules with DT_RPATH, and a cuDNN that has it (NVIDIA's wheels of late): they find their own whatever LD_LIBRARY_PATH says.
 - A copy in the system that nothing here would find.
 
 ## How to fix
@@ -53,18 +53,31 @@ def check(view: View) -> Iterator[Finding]:
     own = _own(view)
     if not own and not _asked(view):
         return
-    told = set()
+    told: set[str] = set()
     if not view.snapshot.target.foreign and view.accelerators.own_shell:
         for folder in view.snapshot.shell.library_folders:
             if folder.exists and not folder.preload and not folder.of_target:
-                names = sorted(name for name in folder.libraries if name in own)
-                for title in dict.fromkeys(ROLES[known[0]] for name in names if (known := role(name))):
-                    if title not in told:
-                        told.add(title)
-                        yield _by_variable(
-                            view, folder, title, [n for n in names if (k := role(n)) and ROLES[k[0]] == title], own
-                        )
+                names = {name: title for name in sorted(folder.libraries) if name in own and (title := _title(name)) not in told}
+                names = {n: title for n, title in names.items() if title in DECISIVE and _counts(view, folder, n, own)}
+                if names:
+                    told.update(names.values())
+                    yield _by_variable(view, folder, names, own)
     yield from _by_order(view, told)
+
+
+def _title(name: str) -> str:
+    known = role(name)
+    return ROLES[known[0]] if known else name
+
+
+def _counts(view: View, folder: LibraryFolder, name: str, own: dict[str, list[NativeFile]]) -> bool:
+    """The folder's copy would be used: cuDNN opens its parts by name, and finds its own first where it has DT_RPATH; others
+    count where some module is found to load them from there."""
+    if name.startswith("libcudnn_"):
+        main = own.get(f"libcudnn.so.{name.rpartition('.')[2]}", ())
+        return not any(part.rpath for file in main for part in file.slices)
+    path = f"{folder.path.rstrip('/')}/{name}"
+    return any(loaded.path == path for root in view.loads.roots for loaded in view.loads.scope(root))
 
 
 def _asked(view: View) -> bool:
@@ -89,12 +102,14 @@ def _path(view: View, file: NativeFile) -> str:
     return view.in_site(file.folder, file.path) if file.folder >= 0 else view.inside(file.path)
 
 
-def _by_variable(view: View, folder: LibraryFolder, title: str, names: list[str], own: dict[str, list[NativeFile]]) -> Finding:
-    first = names[0]
+def _by_variable(view: View, folder: LibraryFolder, names: dict[str, str], own: dict[str, list[NativeFile]]) -> Finding:
+    first = min(names, key=lambda name: (names[name] not in DECISIVE, name))
     mine = own[first][0]
-    owners = sorted({file.owner for name in names for file in own[name] if file.owner})
+    titles = sorted(set(names.values()), key=lambda title: (title != names[first], title))
+    shown = f"{' and '.join(titles[:2])}{' and others' if len(titles) > 2 else ''}"
+    owners = sorted({file.owner for name in names for file in own[name] if file.owner}, key=lambda o: (o != mine.owner, o))
     return RULE.finding(
-        f"{folder.variable} decides on {title}: {folder.path}/{first} comes before the environment's own",
+        f"{folder.variable} decides on {shown}: {folder.path}/{first} comes before the environment's own",
         [
             *(view.named(owner) for owner in owners[:1]),
             Subject("variable", folder.variable),
@@ -102,7 +117,7 @@ def _by_variable(view: View, folder: LibraryFolder, title: str, names: list[str]
             view.file(f"{folder.path}/{first}"),
         ],
         evidence=[
-            f"{folder.variable} holds {folder.path}, with {', '.join(names[:6])}",
+            f"{folder.variable} holds {folder.path}, with {', '.join(list(names)[:6])}",
             f"the environment has {_path(view, mine)}" + (f", of {mine.owner}" if mine.owner else ""),
             "files with DT_RPATH find their own; libraries that are opened by name find the variable's",
         ],
@@ -113,7 +128,7 @@ def _by_variable(view: View, folder: LibraryFolder, title: str, names: list[str]
                 commands=[("env", "-u", folder.variable, view.snapshot.interpreter.path, "-V")],
             )
         ],
-        key=f"{folder.variable}:{title}",
+        key=folder.variable,
         confidence="likely",
     )
 

@@ -55,7 +55,7 @@ RULE = Rule(
 def check(view: View) -> Iterator[Finding]:
     """One finding for NVIDIA's GPUs, one for AMD's."""
     found = view.accelerators
-    cuda = bool(found.needs) or any(one.build == "cuda" for one in found.frameworks)
+    cuda = bool(found.needs) or any(one.build == "cuda" and not found.on_processor(one) for one in found.frameworks)
     rocm = any(one.build == "rocm" for one in found.frameworks)
     if not cuda and not rocm:
         return
