@@ -179,6 +179,7 @@ class _Reader:
 
         folder = posixpath.dirname(path)
         known: dict[str, bytes] = {}
+        gone: set[str] = set()
         for _ in range(ROUNDS):
             missing = [name for name in lock.includes if name not in known and "://" not in name][:MAX_FILES]
             new = {}
@@ -186,11 +187,13 @@ class _Reader:
                 content = self.content(_joined(folder, name), MAX_LOCK)
                 if isinstance(content, files.Content) and not content.cut:
                     new[name] = content.data
+                elif not name.startswith("/") and "$" not in name and not files.exists(_joined(folder, name)):
+                    gone.add(name)
             if not new:
                 break
             known |= new
             lock = requirements.read(data, lock.path, known)
-        return lock
+        return requirements.without(lock, gone)
 
     def paired(self, lock: Lock, path: str) -> Lock:
         """The lock with what its manifests say about it."""

@@ -135,8 +135,10 @@ class LockRemedy:
         held = held._replace(extras=tuple(extra for extra in held.extras if _NAME.fullmatch(extra)))
         if lock.format == "uv" and lock.path.endswith("uv.lock"):
             where = () if own else ("--active",)
-            options = [w for g in groups for w in ("--group", g)] + [w for extra in held.extras for w in ("--extra", extra)]
-            if "dev" in lock.default_groups and "dev" not in groups:
+            alone = bool(groups) and "" not in (held.groups or ())
+            options = [w for g in groups for w in ("--only-group" if alone else "--group", g)]
+            options += [w for extra in held.extras for w in ("--extra", extra)]
+            if not alone and "dev" in lock.default_groups and "dev" not in groups:
                 options.append("--no-dev")
             everyone = ("--all-packages",) if held.projects is not None and len(held.projects) > 1 else ()
             command = ("uv", "sync", "--directory", folder, "--frozen", "--inexact", *where, *everyone, *options)
@@ -145,14 +147,17 @@ class LockRemedy:
             return title, (command,)
         if lock.format == "poetry":
             extras = [word for extra in held.extras for word in ("--extras", extra)]
-            without = [group for group in lock.default_groups if group not in groups and _NAME.fullmatch(group)]
+            alone = bool(groups) and not {"", "main"}.intersection(held.groups or ())
+            without = [group for group in lock.default_groups if group not in groups and _NAME.fullmatch(group) and not alone]
             skipped = ("--without", ",".join(without)) if without else ()
             if not own:
                 title += f", with {prefix} activated"
-            chosen = ("--with", ",".join(groups)) if groups else ()
+            chosen = ("--only" if alone else "--with", ",".join(groups)) if groups else ()
             return title, (("poetry", "install", "--directory", folder, *chosen, *skipped, *extras),)
         if lock.format == "pdm":
             options = [word for group in (*groups, *held.extras) for word in ("-G", group)]
+            if groups and not {"", "default"}.intersection(held.groups or ()):
+                options.insert(0, "--no-default")
             if not own:
                 title += f", with {prefix} activated"
             return title, (("pdm", "install", "--project", folder, "--frozen-lockfile", *options),)

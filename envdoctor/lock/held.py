@@ -482,32 +482,92 @@ class Locks:
         everything = grouped(setting.everything(lock))
         forked = {key for key, several in everything.items() if len({entry.version for entry in several}) > 1}
 
-        def used(more: Iterable[Locked], at_least: float) -> bool:
+        def own_of(more: Iterable[Locked]) -> tuple[dict[Key, tuple[Locked, ...]], set[Key]]:
             chosen = grouped(more)
-            own = {key for key, several in chosen.items() if _versions(several) != _versions(first.get(key, ()))}
-            for key in own & forked:
+            return chosen, {key for key, several in chosen.items() if _versions(several) != _versions(first.get(key, ()))}
+
+        # what groups and extras that are there as a whole bring is no sign of others
+        groups_with = {group: setting.entries(lock, (*base, group)) for group in lock.groups if group not in base}
+        extras_with = {extra: setting.entries(lock, base, (extra,)) for extra in lock.extras}
+        explained: set[Key] = set()
+        for more in (*groups_with.values(), *extras_with.values()):
+            chosen, own = own_of(more)
+            if all(map(self.there, own)) and all(any(map(self.same_version, chosen[key])) for key in own & forked):
+                explained |= own
+
+        def used(more: Iterable[Locked], at_least: float) -> bool:
+            chosen, own = own_of(more)
+            partial = not all(map(self.there, own))
+            if own & forked:
                 # of groups that exclude each other the version tells which it is
-                return any(map(self.same_version, chosen[key]))
+                same = {key for key in own & forked if any(map(self.same_version, chosen[key]))}
+                if not (partial and same and same <= explained):
+                    return bool(same)
             telling = [key for key in own if not self.there(key) or not self._asked_elsewhere(key, own)]
+            there = [key for key in telling if self.there(key)]
+            if partial and explained.issuperset(there):
+                return False
             # what installs nothing of its own is left out: it may exclude others that are chosen
-            return sum(map(self.there, telling)) >= at_least * len(telling) > 0
+            return len(there) >= at_least * len(telling) > 0
 
         groups = [*base]
-        for group in lock.groups:
-            default = group in lock.default_groups
-            if group not in base and used(setting.entries(lock, (*base, group)), 0.5 if default else 0.51):
+        for group, more in groups_with.items():
+            if used(more, 0.5 if group in lock.default_groups else 0.51):
                 groups.append(group)
-        extras = [extra for extra in lock.extras if used(setting.entries(lock, base, (extra,)), 0.51)]
+        extras = [extra for extra, more in extras_with.items() if used(more, 0.51)]
+        if len(groups) > len(base) and not extras and self._only_groups(lock, setting, base, first, groups):
+            groups = groups[len(base) :]
         projects: list[str] | None = None
         if len(lock.projects) > 1:
             own = [entry.name for entry in lock.packages if entry.source == "." and entry.name in lock.projects]
             projects = own or list(lock.projects)
+            if own and self._without_root(lock, setting, base, own):
+                projects = []
             for member in lock.projects:
                 if member in projects:
                     continue
                 if self.distribution(member) is not None or used(setting.entries(lock, base, (), (*own, member)), 0.51):
                     projects.append(member)
         return tuple(groups), tuple(extras), tuple(projects) if projects is not None else None
+
+    def _without_root(self, lock: Lock, setting: Setting, base: tuple[str, ...], own: list[str]) -> bool:
+        """Other members were installed and not the one in the lock's folder (``uv sync --package``), which is no distribution
+        itself: of what it needs nothing is there, and it is much or a member is there that it does not need."""
+        others = [name for name in lock.projects if name not in own and self.distribution(name) is not None]
+        if not others or any(self.distribution(name) is not None for name in own):
+            return False
+        told = set(grouped(setting.entries(lock, base, (), others)))
+        alone = set(grouped(setting.entries(lock, base, (), own))) - told
+        if any(self.there(key) and not self._asked_elsewhere(key, alone) for key in alone):
+            return False
+        needs = {entry.name: [need.name for need in entry.needs] for entry in lock.packages if entry.name in lock.projects}
+        reached, todo = set(own), list(own)
+        while todo:
+            more = [name for name in needs.get(todo.pop(), ()) if name in needs and name not in reached]
+            reached.update(more)
+            todo += more
+        return len(alone) > 2 or (bool(alone) and not reached.issuperset(others))
+
+    def _only_groups(
+        self,
+        lock: Lock,
+        setting: Setting,
+        base: tuple[str, ...],
+        first: dict[Key, tuple[Locked, ...]],
+        groups: list[str],
+    ) -> bool:
+        """Only groups were installed and not what the project itself needs (``uv sync --only-group docs``): of that nothing is
+        there, it is much, or a group that comes along by itself is not there either."""
+        if any(self.distribution(name) is not None for name in lock.projects):
+            return False
+        alone = {key for group in groups[len(base) :] for key in grouped(setting.entries(lock, (group,)))}
+        if not alone or not all(map(self.there, alone)):
+            return False
+        own = set(first) - alone
+        if any(self.there(key) and not self._asked_elsewhere(key, own) for key in own):
+            return False
+        left = [group for group in lock.default_groups if group not in base and group not in groups]
+        return len(own) > 2 or (bool(own) and bool(left))
 
     def _asked_elsewhere(self, key: Key, own: Collection[Key]) -> bool:
         """It would be there without those `own`: something else that is installed asks for it."""

@@ -191,6 +191,74 @@ def test_a_workspace(project: Project) -> None:
     assert project.found() == []
 
 
+def test_only_groups_without_the_project(project: Project) -> None:
+    """``--only-group``: what the project itself needs is not wanted. One package that was removed is still missed."""
+    project.write(
+        'dependencies = ["app", "alpha"]\n[project.optional-dependencies]\nnet = ["socks", "helper"]\n'
+        '[dependency-groups]\ndev = ["tester"]\ndocs = ["helper"]\n'
+    )
+    for words in (("--only-group", "docs"), ("--only-dev",), ("--only-group", "docs", "--only-group", "dev")):
+        project.uv("sync", *words)
+        assert project.found() == []
+    project.uv("sync", "--no-dev", "--group", "docs")
+    assert project.found() == []  # helper is there for docs: that is no sign of the extra net
+    project.uv("sync")
+    project.uv("pip", "uninstall", "alpha")
+    assert short(project.found()) == [("LCK004", "error", "alpha")]
+
+
+def test_groups_that_exclude_those_which_include_others(project: Project) -> None:
+    """uv writes what follows for the including group into the lock, too; and a shared package is no sign of that group."""
+    project.write(
+        '[dependency-groups]\na = ["torch==2.0+cpu"]\nb = ["torch==2.0+gpu"]\nc = [{include-group = "a"}, "alpha"]\n'
+        '[tool.uv]\nconflicts = [[{group = "a"}, {group = "b"}]]\n'
+    )
+    for group in ("a", "b", "c"):
+        project.uv("sync", "--group", group)
+        assert project.found() == []
+    path = project.folder / "pyproject.toml"
+    path.write_text(path.read_text().replace('[{group = "a"}, {group = "b"}]', '[{group = "b"}, {group = "c"}]'))
+    assert short(project.found()) == [("LCK002", "error", "uv.lock")]
+
+
+def test_one_member_of_a_workspace(project: Project) -> None:
+    """``--package``: the root is no distribution, and what it needs is not wanted; conflicts may stand with a member."""
+    project.write(
+        'dependencies = ["alpha", "core"]\n[tool.uv.workspace]\nmembers = ["core", "part"]\n'
+        "[tool.uv.sources]\ncore = { workspace = true }\n"
+    )
+    conflict = (
+        '[project.optional-dependencies]\ncpu = ["torch==2.0+cpu"]\ngpu = ["torch==2.0+gpu"]\n'
+        '[tool.uv]\nconflicts = [[{ extra = "cpu" }, { extra = "gpu" }]]\n'
+    )
+    for name, needs, more in (("core", "", conflict), ("part", '"helper"', "")):
+        member = project.folder / name
+        member.mkdir(parents=True)
+        (member / "pyproject.toml").write_text(
+            f'[project]\nname = "{name}"\nversion = "0.1.0"\nrequires-python = ">=3.10"\ndependencies = [{needs}]\n{more}'
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        )
+        (member / "backend.py").write_text(BACKEND.format(name=name))
+    project.uv("sync")
+    assert project.found() == []
+    project.uv("pip", "uninstall", "alpha")
+    assert short(project.found()) == [("LCK004", "error", "alpha")]
+    project.uv("sync", "--package", "part")
+    assert project.found() == []
+
+
+BACKEND = """
+import zipfile
+def build_editable(folder, config=None, metadata=None):
+    name = "{name}-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(folder + "/" + name, "w") as made:
+        made.writestr("{name}-0.1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: 0.1.0\\n")
+        made.writestr("{name}-0.1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        made.writestr("{name}-0.1.0.dist-info/RECORD", "")
+    return name
+"""
+
+
 def test_an_environment_in_a_container_and_one_of_something_else(project: Project, tmp_path: Path) -> None:
     project.write(NEEDS)
     project.uv("lock")

@@ -7,7 +7,7 @@ or a URL is named in ``problems``: with it the file is no lock of that package.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from envdoctor.lazy import pattern
@@ -116,6 +116,14 @@ def _take(
             problems.append(f"{where}line {line.number}: {problem}")
         if entry is None and problem is None:
             raise LockError(f"no requirement: {text[:100]!r}", line.number, where.strip())
+
+
+def without(lock: Lock, gone: Collection[str]) -> Lock:
+    """`lock` with the files of its ``includes`` that are not there told as problems: pip stops at them."""
+    import msgspec
+
+    told = tuple(f"{name[:200]}, which it takes in, is not there" for name in lock.includes if name in gone)
+    return msgspec.structs.replace(lock, problems=(*lock.problems, *told)) if told else lock
 
 
 def lines(source: str) -> list[Line]:

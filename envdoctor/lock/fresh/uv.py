@@ -23,6 +23,8 @@ from envdoctor.lock.markers import BUT_NOT, same, same_pythons, same_versions
 from envdoctor.lock.model import Lock, LockError, Wish
 
 MAX_REASONS = 20
+MAX_CONFLICTS = 2000
+"""Sets of groups that exclude each other which are worked out."""
 
 
 def sources(lock: Lock, here: Collection[str], files: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -78,6 +80,10 @@ class _Comparison:
         self.reasons: list[str] = []
         self.unknown = False
         self.default_groups = lock.default_groups
+        self.conflicts: set[frozenset[tuple[str, str, str]]] = set()
+        """Those that the members declare."""
+        self.including: set[tuple[str, str, str]] = set()
+        """(member, group, group that it includes)."""
 
     def run(self) -> None:
         script = _script_of(self.lock)
@@ -102,6 +108,8 @@ class _Comparison:
                     self.reasons.append(f"{path}, which the lock was made with, is not there")
                 continue
             self.member(project, folder, path, document, root)
+            self.conflicts |= _conflicts(_table(document, "tool", "uv").get("conflicts"), project)
+            self.including |= _including(document, project)
             python = _table(document, "project").get("requires-python")
             if isinstance(python, str):
                 pythons.append(python)
@@ -299,9 +307,9 @@ class _Comparison:
                 wanted = [one for text in groups.get(group, ()) for one in self.asked(text, None, own)]
                 raw: list[Any] = next((value for key, value in locked.items() if name_of(key) == group), [])
                 self.compare(wanted, [_of_record(item) for item in raw], "pyproject.toml", f" in group {group}")
-        if _conflicts(uv.get("conflicts"), _table(root, "project").get("name")) != _conflicts(
-            _json(self.recorded.get("conflicts"), []), None
-        ):
+        wanted_conflicts = self.conflicts | _conflicts(uv.get("conflicts"), _table(root, "project").get("name"))
+        had_conflicts = _conflicts(_json(self.recorded.get("conflicts"), []), None)
+        if not wanted_conflicts <= had_conflicts <= _with_including(wanted_conflicts, self.including):
             self.reasons.append("pyproject.toml: tool.uv conflicts are not those that the lock was made for")
         for key, setting in (("supported-markers", "environments"), ("required-markers", "required-environments")):
             asked, recorded = _texts(uv.get(setting)), _texts(_json(self.recorded.get(key), []))
@@ -506,6 +514,32 @@ def _conflicts(raw: Any, project: Any) -> set[frozenset[tuple[str, str, str]]]:
                 items.add((name_of(str(package)), name_of(str(extra or "")), name_of(str(dev or ""))))
         if items:
             found.add(frozenset(items))
+    return found
+
+
+def _including(document: dict[str, Any], project: str) -> set[tuple[str, str, str]]:
+    """Which group includes which (PEP 735)."""
+    return {
+        (project, name_of(group), name_of(item["include-group"]))
+        for group, items in _table(document, "dependency-groups").items()
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict) and isinstance(item.get("include-group"), str)
+    }
+
+
+def _with_including(
+    conflicts: set[frozenset[tuple[str, str, str]]], including: set[tuple[str, str, str]]
+) -> set[frozenset[tuple[str, str, str]]]:
+    """And what follows for groups that include those which exclude each other; uv writes it into the lock, too."""
+    found, todo = set(conflicts), list(conflicts)
+    while todo and len(found) < MAX_CONFLICTS:
+        one = todo.pop()
+        for project, group, included in including:
+            item = (project, "", included)
+            made = one - {item} | {(project, "", group)}
+            if item in one and made not in found:
+                found.add(made)
+                todo.append(made)
     return found
 
 

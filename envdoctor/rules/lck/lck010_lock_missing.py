@@ -55,7 +55,12 @@ def check(view: View) -> Iterator[Finding]:
     if any(lock.named for lock in locks):
         raise Skip("--lock names the lockfiles to look at")
     for manifest in manifests:
-        if manifest.error is not None or not manifest.wishes or any(_covers(lock, manifest) for lock in locks):
+        if (
+            manifest.error is not None
+            or not manifest.wishes
+            or _constraints(manifest)
+            or any(_covers(lock, manifest) for lock in locks)
+        ):
             continue
         number = len(manifest.wishes)
         project = view.snapshot.project
@@ -70,6 +75,11 @@ def check(view: View) -> Iterator[Finding]:
             + [f"lockfiles beside it: {', '.join(lock.path for lock in locks) or 'none'}"],
             fixes=[view.remedy.locks.fix(view.remedy.locks.make(manifest), None, RULE.code, safety="safe")],
         )
+
+
+def _constraints(manifest: Manifest) -> bool:
+    """A file that others take in with ``-c``: it asks for nothing."""
+    return manifest.format == "requirements-in" and manifest.path.replace("\\", "/").rpartition("/")[2].startswith("constraint")
 
 
 def _covers(lock: Lock, manifest: Manifest) -> bool:
