@@ -12,6 +12,8 @@ from typing import Any
 from envdoctor.lazy import pattern
 from envdoctor.lock.model import LockError
 
+MAX_LINES = 1_000_000
+"""Lines of a lock that are taken; a lock of thirty thousand entries has that many."""
 MAX_PARTS = 100
 """Parts of a dotted TOML key that are taken: a parser may need memory by the square of them."""
 LARGE = 1 << 14
@@ -46,6 +48,8 @@ def decode(data: bytes) -> str:
     marked = conflict(data)
     if marked is not None:
         raise LockError("merge-conflict markers: a merge was not finished", marked)
+    if len(data) > MAX_LINES and data.count(b"\n") > MAX_LINES:
+        raise LockError(f"more than {MAX_LINES:,} lines")
     try:
         source = data.decode("utf-8")
     except UnicodeDecodeError as error:
