@@ -491,9 +491,9 @@ class Locks:
         extras_with = {extra: setting.entries(lock, base, (extra,)) for extra in lock.extras}
         explained: set[Key] = set()
         for more in (*groups_with.values(), *extras_with.values()):
-            chosen, own = own_of(more)
-            if all(map(self.there, own)) and all(any(map(self.same_version, chosen[key])) for key in own & forked):
-                explained |= own
+            entries, keys = own_of(more)
+            if all(map(self.there, keys)) and all(any(map(self.same_version, entries[key])) for key in keys & forked):
+                explained |= keys
 
         def used(more: Iterable[Locked], at_least: float) -> bool:
             chosen, own = own_of(more)

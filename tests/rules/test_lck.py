@@ -706,6 +706,12 @@ def test_any_lock_will_do(project: Project, lock: str) -> None:
     assert project.found("LCK010") == []
 
 
+def test_constraints_ask_for_nothing(project: Project) -> None:
+    project.put("requirements.in", "-c constraints.txt\nalpha\n")
+    project.put("constraints.txt", "beta<2\n")
+    assert [f.subjects[0].name for f in project.found("LCK010")] == ["requirements.in"]
+
+
 def test_manifests_that_ask_for_nothing(project: Project) -> None:
     project.put("pyproject.toml", made.pyproject())
     assert project.found("LCK010") == []
@@ -765,6 +771,28 @@ def test_an_edge_to_nowhere(project: Project) -> None:
 def test_one_name_with_two_versions_at_once(project: Project) -> None:
     project.put("requirements.txt", made.requirements(ALPHA, Package("alpha", "2.0")))
     assert only(project.found("LCK012"), "LCK012").message == "requirements.txt has packages twice: alpha (1.0 and 2.0)"
+
+
+def test_a_hash_that_was_cut_off(project: Project) -> None:
+    whole, half = "a" * 64, "a" * 16
+    path = project.put("requirements.txt", f"alpha==1.0 --hash=sha256:{half}\n")
+    found = only(project.found("LCK012"), "LCK012")
+    assert found.severity == "error"
+    assert found.message == "requirements.txt has hashes that are cut off: alpha 1.0 (sha256 of 16 digits instead of 64)"
+    assert subjects(found) == [("lockfile", "requirements.txt", None), ("distribution", "alpha", "1.0")]
+    path.write_text(f"alpha==1.0 --hash=sha256:{whole} --hash=sha256:{half}\n")
+    assert only(project.found("LCK012"), "LCK012").severity == "warning"
+    path.write_text(f"alpha==1.0 --hash=sha256:{whole} --hash=sha512:{whole * 2}\n")
+    assert project.found("LCK012") == []
+
+
+@pytest.mark.parametrize("option", ["-r", "-c"])
+def test_a_file_that_is_taken_in_and_gone(project: Project, option: str) -> None:
+    project.put("requirements.txt", f"{option} more/base.txt\n" + made.requirements(ALPHA))
+    found = only(project.found("LCK012"), "LCK012")
+    assert found.message == "requirements.txt contradicts itself: more/base.txt, which it takes in, is not there"
+    project.put("more/base.txt", made.requirements(BETA))
+    assert project.found("LCK012") == []
 
 
 def test_contradictions_that_are_none(project: Project) -> None:

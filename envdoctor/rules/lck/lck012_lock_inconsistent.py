@@ -8,7 +8,9 @@ that conda and pip both bring is overwritten by the second of the two, with a mi
 What every entry says it needs is looked for among the entries: on each platform and in each environment of conda-lock.yml,
 pixi.lock and `@EXPLICIT` lists, by match specs (CEP 29); in uv.lock along its edges; in poetry.lock, pdm.lock and pylock.toml
 by name, version and specifier (PEP 440), where the marker holds here. Then the same name twice: two builds on one platform, two
-versions whose markers both hold, a package of conda and one of pip. One finding for a lock and each of these.
+versions whose markers both hold, a package of conda and one of pip. Then hashes with fewer (more) digits than such a hash has
+(a warning where the file may still have another one), and files that requirements take in (`-r`, `-c`) and that are not there.
+One finding for a lock and each of these.
 
 ## Look-alikes that are fine
 Dependencies under markers and of extras that are not in use; virtual packages (`__glibc`); one package in two versions under
@@ -48,6 +50,8 @@ RULE = Rule(
     ),
 )
 
+_DIGITS = {"md5": 32, "sha1": 40, "sha224": 56, "sha256": 64, "sha384": 96, "sha512": 128}
+"""Hexadecimal digits of a hash."""
 _LEFT_OUT = ("pip", "setuptools", "wheel", "distribute")
 
 
@@ -79,6 +83,16 @@ def check(view: View) -> Iterator[Finding]:
         yield from _finding(view, lock, "may lack what its packages need", "doubtful", doubtful, "warning", "likely")
         yield from _finding(view, lock, "has packages outside of what others need", "outside", outside)
         yield from _finding(view, lock, "has packages twice", "twice", twice)
+        damaged, certain = _damaged(lock)
+        yield from _finding(
+            view,
+            lock,
+            "has hashes that are cut off",
+            "hashes",
+            damaged,
+            "error" if certain else "warning",
+            "certain" if certain else "likely",
+        )
         problems = [text for text in lock.problems if NOT_PINNED.fullmatch(text) is None]
         if problems:
             yield RULE.finding(
@@ -89,6 +103,24 @@ def check(view: View) -> Iterator[Finding]:
                 fixes=[view.remedy.locks.again(lock, RULE.code)],
                 key=f"{key_of(lock)}:problems",
             )
+
+
+def _damaged(lock: Lock) -> tuple[list[Broken], bool]:
+    """Entries with a hash of the wrong length, which no file can have; and whether one of them has no other for a file."""
+    found: list[Broken] = []
+    sure = False
+    for entry in lock.packages:
+        for artifact in entry.artifacts:
+            wrong = [(name, digest) for name, digest in artifact.hashes if len(digest) != _DIGITS.get(name, len(digest))]
+            if wrong:
+                name, digest = wrong[0]
+                said = f"{name} of {len(digest)} digits instead of {_DIGITS[name]}"
+                found.append(
+                    Broken(entry.name, f"{label(entry)} ({said})", f"{place(lock, entry)}: {label(entry)}: {said}", (entry,))
+                )
+                sure = sure or len(wrong) == len(artifact.hashes)
+                break
+    return found, sure
 
 
 def _finding(
