@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envdoctor.data import cuda as tables
@@ -276,6 +276,7 @@ def _ordered(names: set[str]) -> list[str]:
     return sorted(names, key=lambda name: (architecture(name) or ((999, 0), ""), name))
 
 
+@lru_cache(maxsize=4096)
 def role(name: str) -> tuple[str, str] | None:
     """NVIDIA library and its number by a soname: ``libcublas.so.12`` -> (libcublas, 12); None for others."""
     match = _LIBRARY.match(name.rpartition("/")[2])
@@ -285,6 +286,7 @@ def role(name: str) -> tuple[str, str] | None:
     return (library, match[2]) if library in tables.ROLES else None
 
 
+@lru_cache(maxsize=4096)
 def cuda_major(name: str) -> int | None:
     """CUDA's major version that a soname belongs to; None where its number does not tell."""
     known = role(name)

@@ -220,6 +220,12 @@ class View:
         return Remedy(self)
 
     @cached_property
+    def needed_names(self) -> frozenset[str]:
+        """Every library that a native file of the site folders needs, as it is written there."""
+        parts = (part for file in self.snapshot.natives for part in file.slices)
+        return frozenset().union(*{part.needed for part in parts})
+
+    @cached_property
     def closure(self) -> Closure:
         """Every active requirement edge, extras and markers followed."""
         from envdoctor.requirements import Closure

@@ -59,10 +59,7 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _cuda_names(view: View) -> bool:
-    majors = {
-        major for file in view.snapshot.natives for part in file.slices for name in part.needed if (major := cuda_major(name))
-    }
-    return len(majors) > 1
+    return len({major for name in view.needed_names if (major := cuda_major(name))}) > 1
 
 
 def wheel(name: str) -> tuple[str, int] | None:

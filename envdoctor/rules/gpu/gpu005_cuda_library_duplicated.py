@@ -81,7 +81,7 @@ def _counts(view: View, folder: LibraryFolder, name: str, own: dict[str, list[Na
 
 
 def _asked(view: View) -> bool:
-    return any(role(name) for file in view.snapshot.natives for part in file.slices for name in part.needed)
+    return any(map(role, view.needed_names))
 
 
 def _own(view: View) -> dict[str, list[NativeFile]]:
@@ -135,8 +135,7 @@ def _by_variable(view: View, folder: LibraryFolder, names: dict[str, str], own: 
 
 def _by_order(view: View, told: set[str]) -> Iterator[Finding]:
     """Libraries of one name for which modules of two distributions find different files."""
-    names = {name for file in view.snapshot.natives for part in file.slices for name in part.needed if role(name)}
-    if not names:
+    if not _asked(view):
         return
     found: dict[str, dict[str, tuple[str, NativeFile]]] = {}
     for root in view.loads.roots:
