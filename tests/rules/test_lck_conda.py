@@ -246,6 +246,15 @@ def test_no_packages_for_this_platform(tmp_path: Path, env: CondaPrefix) -> None
     assert only(found(env, folder, locks=[lock]), "LCK003").severity == "error"
 
 
+def test_a_platform_that_is_named_and_empty(tmp_path: Path, env: CondaPrefix) -> None:
+    """The content hash still names the platform of which the packages are gone."""
+    folder = project(tmp_path, env, packages=[one._replace(platform=OTHER) for one in entries(env)])
+    path = folder / "conda-lock.yml"
+    assert env.subdir in path.read_text()
+    text = only(found(env, folder, "LCK003", locks=[path]), "LCK003").message
+    assert text == f"conda-lock.yml has nothing for {env.subdir}: it is made for {OTHER}"
+
+
 def test_a_mac_that_is_named(tmp_path: Path, env: CondaPrefix) -> None:
     folder = project(tmp_path, env)
     mac = Machine(system="macos", machine="arm64", native_machine="arm64", os_version="14.5", source="mac.json")

@@ -67,17 +67,18 @@ def _here(view: View, lock: Lock) -> Finding | None:
     machine = Subject("machine", setting.platform or view.machine.machine)
     if lock.platforms:
         platform = setting.platform
-        if platform is None or platform in lock.platforms or _sister(view, lock, platform):
+        made_for = _made_for(lock, platform)
+        if platform is None or platform in made_for or _sister(view, lock, platform):
             return None
         from envdoctor.conda.subdirs import emulator
 
-        emulated = next((one for one in lock.platforms if emulator(view.machine, one)), None)
+        emulated = next((one for one in made_for if emulator(view.machine, one)), None)
         how = f"; {emulated} runs here {emulator(view.machine, emulated)}" if emulated else ""
         severity: Severity = "warning" if emulated or _secondary(view, lock) else "error"
         return RULE.finding(
-            f"{lock.path} has nothing for {platform}: it is made for {words(lock.platforms)}{how}",
+            f"{lock.path} has nothing for {platform}: it is made for {words(made_for)}{how}",
             [lockfile(lock), machine],
-            evidence=[f"{lock.path}: platforms {', '.join(lock.platforms)}", f"{_who(view)} is {platform}"],
+            evidence=[f"{lock.path}: platforms {', '.join(made_for)}", f"{_who(view)} is {platform}"],
             fixes=[view.remedy.locks.fix(view.remedy.locks.for_platform(lock, platform), lock, RULE.code)],
             severity=severity,
             key=f"{key_of(lock)}:{platform}",
@@ -156,6 +157,16 @@ def _declared(view: View, lock: Lock) -> Iterator[Finding]:
             severity="warning",
             key=f"{key_of(lock)}:declared",
         )
+
+
+def _made_for(lock: Lock, platform: str | None) -> tuple[str, ...]:
+    """Platforms of the lock, without `platform` where conda-lock.yml names it and has packages for others only."""
+    if lock.format != "conda-lock" or platform not in lock.platforms or not lock.packages:
+        return lock.platforms
+    filled = sorted({place for entry in lock.packages for _, place in entry.places})
+    if platform in filled:
+        return lock.platforms
+    return tuple(one for one in lock.platforms if one != platform) or tuple(filled)
 
 
 def _sister(view: View, lock: Lock, platform: str) -> bool:
