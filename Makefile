@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs fuzz fuzz-images format clean
+.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs console fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ pyz: $(READY) ## dist/envdoctor.pyz: one file for machines with nothing but Pyth
 
 docs: $(READY) ## rule pages, command-line reference, schemas and README tables, from the code
 	$(BIN)/python docs/generate.py
+
+console: $(READY) ## console blocks of README and docs, and docs/terminal.svg, from what really comes of the commands
+	$(BIN)/python docs/generate.py --console
 
 fuzz: $(READY) ## random damage to every parser; SECONDS=60, SEED=…
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

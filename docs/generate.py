@@ -1,7 +1,9 @@
 """Writes what is generated from the code; ``--check`` only says what is out of date, with exit code 1.
 
 docs/rules/*.md and the README's table of rules from the rules' docstrings, docs/cli.md from the commands, the JSON Schemas from
-the types.
+the types. ``--console`` writes the console blocks of README and docs from what really comes of their commands, and
+docs/terminal.svg (Linux, bash; tests/scenes.py has the notation). Blocks that need the package index stay as they are where it does
+not answer.
 """
 
 from __future__ import annotations
@@ -36,7 +38,11 @@ def main(argv: list[str] | None = None) -> int:
     """Exit code: 0 written, or up to date; 1 out of date with ``--check``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing, exit with 1 where something is out of date")
-    check = parser.parse_args(argv).check
+    parser.add_argument("--console", action="store_true", help="write the console blocks and the terminal picture anew")
+    options = parser.parse_args(argv)
+    if options.console:
+        console()
+    check = options.check
     wanted = documents()
     stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     surplus = [path for path in sorted((ROOT / "docs" / "rules").glob("*.md")) if path not in wanted]
@@ -53,6 +59,19 @@ def main(argv: list[str] | None = None) -> int:
         print("make docs brings them up to date")
         return 1
     return 0
+
+
+def console() -> None:
+    """Carries out the console blocks of all pages and writes what comes of them."""
+    sys.path.insert(0, str(ROOT))
+    from tests import scenes
+
+    index = scenes.index_reachable()
+    for page in scenes.pages():
+        text = page.read_text(encoding="utf-8")
+        if (new := scenes.rewrite(page, index=index)) != text:
+            page.write_text(new, encoding="utf-8")
+            print(f"written: {page.relative_to(ROOT)}")
 
 
 def documents() -> dict[Path, str]:
