@@ -121,7 +121,7 @@ def read(root: str) -> Recorded:
         if len(data) > RECORD_LIMIT:
             found.rows[info] = Rows([], [], [], set(), file, True)
             continue
-        if b"_pb2.py" in data:
+        if b"_pb2" in data:
             found.with_protobuf.append(info)
         paths, _, sizes, malformed = _columns(data)
         folders = {path.rpartition("/")[0] for path in paths}
