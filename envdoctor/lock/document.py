@@ -5,6 +5,7 @@ Everything here raises :class:`~envdoctor.lock.model.LockError` for bad input, a
 
 from __future__ import annotations
 
+import codecs
 import re
 import sys
 from typing import Any
@@ -27,6 +28,12 @@ _TOKEN_PATH = pattern(r"/t/[A-Za-z0-9_.-]+(?=/)")
 _TOKEN_QUERY = pattern(
     r"(?<=[?&])[^=&#\s]*(?:token|key|secret|password|passwd|signature|credential|auth|sig)[^=&#\s]*=[^&#\s]*", re.IGNORECASE
 )
+_MARKS = (
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 _HALF = pattern(r"\\u[dD][89a-fA-F]")
 _DASHES = pattern(r"[-_.]+")
 
@@ -41,6 +48,14 @@ def conflict(data: bytes) -> int | None:
         return None
     found = _CONFLICT.search(data)
     return data.count(b"\n", 0, found.start()) + 1 if found else None
+
+
+def transcoded(data: bytes) -> bytes:
+    """`data` in UTF-8 where a byte order mark of UTF-16 or UTF-32 begins it, as PowerShell writes with ``>``; pip reads those."""
+    for mark, name in _MARKS:
+        if data.startswith(mark):
+            return data[len(mark) :].decode(name, "replace").encode("utf-8", "replace")
+    return data
 
 
 def decode(data: bytes) -> str:

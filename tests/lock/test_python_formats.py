@@ -448,3 +448,12 @@ def test_a_large_lock_is_little_work() -> None:
     lock = formats.read(data, "uv.lock", "uv")
     assert len(lock.packages) == 1500 and sum(len(one.artifacts) for one in lock.packages) == 15_000
     assert calls(lambda: formats.read(data, "uv.lock", "uv")) < 15_000 * 40
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-be", "utf-32"])
+def test_requirements_as_powershell_writes_them(coding: str) -> None:
+    """``pip freeze > requirements.txt`` there is UTF-16 with a byte order mark; pip reads it."""
+    source = "\N{BYTE ORDER MARK}alpha==1.0\r\nbeta==2.0 --hash=sha256:" + "0" * 64 + "\r\n"
+    data = source.removeprefix("\N{BYTE ORDER MARK}").encode(coding) if coding in ("utf-16", "utf-32") else source.encode(coding)
+    assert formats.format_of("requirements.txt", data) == "requirements"
+    assert [entry.name for entry in formats.read(data, "requirements.txt", "requirements").packages] == ["alpha", "beta"]

@@ -11,6 +11,7 @@ import re
 from typing import NamedTuple
 
 from envdoctor.lazy import pattern
+from envdoctor.lock.document import transcoded
 from envdoctor.lock.model import Format, Lock, LockError
 
 
@@ -63,6 +64,7 @@ def format_of(name: str, data: bytes, *, named: bool = False) -> Format | None:
         return "explicit"
     if not (named or any(kind.unsure and names.fullmatch(name) for kind, names in _BY_NAME)):
         return None
+    data = transcoded(data)
     found = _by_content(data) if named else None
     if found is not None:
         return found

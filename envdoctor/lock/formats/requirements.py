@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from envdoctor.lazy import pattern
-from envdoctor.lock.document import decode, file_name, name_of, public
+from envdoctor.lock.document import decode, file_name, name_of, public, transcoded
 from envdoctor.lock.model import Artifact, Lock, Locked, LockError, Wish
 
 MAX_LINE = 1 << 20
@@ -58,7 +58,7 @@ _LONG = {
 
 def read(data: bytes, path: str, files: Mapping[str, bytes] | None = None) -> Lock:
     """The lock in `data`; `files` are those that it includes, by the names of ``Lock.includes``. Raises LockError."""
-    source = decode(data)
+    source = decode(transcoded(data))
     packages: list[Locked] = []
     problems: list[str] = []
     options: list[Option] = []
@@ -105,7 +105,7 @@ def _take(
                 other = beside(path, option.value)
                 included[other] = None
                 if option.name == "--requirement" and other not in chain and other in files and len(chain) < 20:
-                    _take(decode(files[other]), other, files, packages, problems, options, included, (*chain, other))
+                    _take(decode(transcoded(files[other])), other, files, packages, problems, options, included, (*chain, other))
             continue
         editable = option is not None
         text = option.value if option is not None else line.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from envdoctor.lock.document import decode, file_name, name_of, public
+from envdoctor.lock.document import decode, file_name, name_of, public, transcoded
 from envdoctor.lock.formats.requirements import beside, lines, option_of
 from envdoctor.lock.manifests.wishes import of_text
 from envdoctor.lock.model import Manifest, Wish
@@ -14,7 +14,7 @@ def read(data: bytes, path: str, files: Mapping[str, bytes] | None = None) -> Ma
     """What the file declares; `files` are those that it takes in, by the paths of :func:`includes`. Raises LockError."""
     wishes: list[Wish] = []
     problems: list[str] = []
-    _take(decode(data), path, files or {}, wishes, problems, (path,))
+    _take(decode(transcoded(data)), path, files or {}, wishes, problems, (path,))
     return Manifest(path=path, format="requirements-in", wishes=tuple(wishes), problems=tuple(problems))
 
 
@@ -22,7 +22,7 @@ def includes(data: bytes, path: str, *, constraints: bool = True) -> tuple[str, 
     """Files that ``-r`` (and ``-c``) take in, relative as `path` is."""
     kinds = ("--requirement", "--constraint") if constraints else ("--requirement",)
     found = []
-    for line in lines(decode(data)):
+    for line in lines(decode(transcoded(data))):
         option = option_of(line)
         if option is not None and option.name in kinds and "://" not in option.value:
             found.append(beside(path, option.value))
@@ -37,7 +37,7 @@ def _take(
         if option is not None and option.name != "--editable":
             other = beside(path, option.value)
             if option.name == "--requirement" and other in files and other not in chain and len(chain) < 20:
-                _take(decode(files[other]), other, files, wishes, problems, (*chain, other))
+                _take(decode(transcoded(files[other])), other, files, wishes, problems, (*chain, other))
             continue
         text = (option.value if option is not None else line.text).partition(" --")[0].strip()
         wish = None if option is not None else of_text(text, line=line.number)
