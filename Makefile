@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs console fuzz fuzz-images format clean
+.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs console site fuzz fuzz-images format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,13 @@ docs: $(READY) ## rule pages, command-line reference, schemas and README tables,
 
 console: $(READY) ## console blocks of README and docs, and docs/terminal.svg, from what really comes of the commands
 	$(BIN)/python docs/generate.py --console
+
+# The site's tools stand apart from .venv: no test needs them.
+site: mkdocs.yml ## the documentation as a site: .work/site/index.html
+	@test -e .work/docs-tools/.ready -a ! pyproject.toml -nt .work/docs-tools/.ready || \
+	  { $(PYTHON) -m venv .work/docs-tools && .work/docs-tools/bin/python -m pip install -qq --upgrade 'pip>=25.1' \
+	  && .work/docs-tools/bin/python -m pip install -qq --group docs && touch .work/docs-tools/.ready; }
+	NO_MKDOCS_2_WARNING=1 .work/docs-tools/bin/python -m mkdocs build --quiet --strict
 
 fuzz: $(READY) ## random damage to every parser; SECONDS=60, SEED=…
 	$(BIN)/python tests/fuzz/fuzz.py --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))

@@ -2,8 +2,8 @@
 
 docs/rules/*.md and the README's table of rules from the rules' docstrings, docs/cli.md from the commands, the JSON Schemas from
 the types. ``--console`` writes the console blocks of README and docs from what really comes of their commands, and
-docs/terminal.svg (Linux, bash; tests/scenes.py has the notation). Blocks that need the package index stay as they are where it does
-not answer.
+docs/terminal.svg (Linux, bash; tests/scenes.py has the notation). Blocks that need the package index stay as they are where it
+does not answer.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ def main(argv: list[str] | None = None) -> int:
 def console() -> None:
     """Carries out the console blocks of all pages and writes what comes of them."""
     sys.path.insert(0, str(ROOT))
+    import terminal
+
     from tests import scenes
 
     index = scenes.index_reachable()
@@ -72,6 +74,20 @@ def console() -> None:
         if (new := scenes.rewrite(page, index=index)) != text:
             page.write_text(new, encoding="utf-8")
             print(f"written: {page.relative_to(ROOT)}")
+    path = ROOT / "docs" / "terminal.svg"
+    told = scenes.pictured(color=True)
+    new = terminal.picture(scenes.PICTURED, told)
+    old = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if not scenes.same(terminal.words(old), terminal.words(new)):
+        path.write_text(new, encoding="utf-8")
+        print("written: docs/terminal.svg")
+
+
+def decisions() -> str:
+    """The list of decisions."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    titles = [page.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ") for page in pages]
+    return "# Decisions\n\n" + "".join(f"- [{title}]({page.name})\n" for page, title in zip(pages, titles, strict=True))
 
 
 def documents() -> dict[Path, str]:
@@ -79,6 +95,7 @@ def documents() -> dict[Path, str]:
     rules = load_all()
     made = {ROOT / "docs" / "rules" / pages.page_name(rule): GENERATED + pages.markdown(rule) for rule in rules}
     made[ROOT / "docs" / "rules" / "index.md"] = GENERATED + index(rules)
+    made[ROOT / "docs" / "decisions" / "index.md"] = GENERATED + decisions()
     made[ROOT / "docs" / "cli.md"] = GENERATED + command_line()
     made[ROOT / "docs" / "man" / "envdoctor.1"] = manual()
     made[ROOT / "envdoctor" / "data" / "report.schema.json"] = json.dump(json.schema())

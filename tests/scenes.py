@@ -1,7 +1,7 @@
 """The console blocks of the documentation: found, carried out in scenes that are built for real, compared, written anew.
 
-A block is fenced as ``console``: lines with ``$ `` are commands (continued by a trailing backslash and ``> ``), the others are what
-they print, ``…`` alone on a line stands for lines that were left out. A comment on the line before names the scene:
+A block is fenced as ``console``: lines with ``$ `` are commands (continued by a trailing backslash and ``> ``), the others are
+what they print, ``…`` alone on a line stands for lines that were left out. A comment on the line before names the scene:
 
     <!-- scene: broken -->      a fresh one, named in SCENES
     <!-- scene: same -->        what the block before it in this page left behind
@@ -35,6 +35,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FIXTURES = ROOT / "fixtures"
 HOME = "/home/you"
 """What the home folder of every scene is called in the documentation."""
+PICTURED = "envdoctor check"
+"""The command of docs/terminal.svg, in the scene of a broken project."""
 LEFT_OUT = "…"
 MARK = "\x1e"
 NEEDS = ("index",)
@@ -186,7 +188,8 @@ def _conda(home: Path) -> None:
         files = [f"{relative}/{base}/__init__.py", *(f"{relative}/{info.name}/{each.name}" for each in sorted(info.iterdir()))]
         record = {
             "name": name, "version": number, "build": "py_0", "build_number": 0, "channel": "https://conda.example.org/main/noarch",
-            "subdir": "noarch", "fn": f"{name}-{number}-py_0.conda", "depends": ["beta-lib >=2"] if name == "alpha" else [], "files": files,
+            "subdir": "noarch", "fn": f"{name}-{number}-py_0.conda", "files": files,
+            "depends": ["beta-lib >=2"] if name == "alpha" else [],
             "paths_data": {"paths_version": 1, "paths": [{"_path": each, "path_type": "hardlink"} for each in files]},
         }  # fmt: skip
         (folder / f"{name}-{number}-py_0.json").write_text(json.dumps(record))
@@ -210,7 +213,7 @@ def _mac(home: Path) -> None:
     (env.prefix / "bin" / "python").symlink_to("python3.11")
     (env.prefix / "pyvenv.cfg").write_text("home = /opt/homebrew/bin\nversion = 3.11.5\ninclude-system-site-packages = false\n")
     intel = (FIXTURES / "native" / "macos-x86_64.macho").read_bytes()
-    files = {"markupsafe/__init__.py": "", "markupsafe/_speedups.cpython-311-darwin.so": intel}
+    files: dict[str, str | bytes] = {"markupsafe/__init__.py": "", "markupsafe/_speedups.cpython-311-darwin.so": intel}
     env.dist("markupsafe", "2.1.5", files=files, tags=["cp311-cp311-macosx_10_9_x86_64"])
 
 
@@ -244,15 +247,17 @@ def _uv_lock(project: Path, *requires: str, locked: tuple[str, ...] = ()) -> Non
 
 
 def _compiled(home: Path) -> None:
-    """Real wheels of the index: numba without llvmlite beside a numpy that is too new, and OpenCV of which a library was deleted."""
+    """Real wheels of the index: numba without llvmlite, a numpy that is too new for it, OpenCV of which a library was deleted."""
     project = home / "project"
     project.mkdir()
-    run = {"check": True, "capture_output": True, "timeout": 600, "env": clean_shell({"UV_LINK_MODE": "copy"})}
     uv = _which("uv") or "uv"
-    subprocess.run([uv, "venv", "-q", "-p", "3.11", str(project / ".venv")], **run)  # type: ignore[call-overload]
     wheels = ["numba==0.59.1", "numpy==2.1.3", "opencv-python==4.10.0.84", "packaging==24.2"]
     python = str(project / ".venv" / "bin" / "python")
-    subprocess.run([uv, "pip", "install", "-q", "--no-deps", "--python", python, *wheels], **run)  # type: ignore[call-overload]
+    for argv in (
+        [uv, "venv", "-q", "-p", "3.11", str(project / ".venv")],
+        [uv, "pip", "install", "-q", "--no-deps", "--python", python, *wheels],
+    ):
+        subprocess.run(argv, check=True, capture_output=True, timeout=600, env=clean_shell({"UV_LINK_MODE": "copy"}))
     next((project / ".venv").rglob("libQt5Gui-*")).unlink()
 
 
@@ -338,7 +343,7 @@ def _shell(home: Path) -> dict[str, str]:
 
 
 def carry_out(block: Block, home: Path, *, color: bool = False) -> list[str]:
-    """What each command of the block prints (stdout and stderr), with the home folder called HOME. The scene stands there already."""
+    """What each command of the block prints (stdout and stderr), the home folder called HOME. The scene stands there already."""
     script = "".join(f"printf '{MARK}'\n{typed}\n" for typed, _ in block.steps)
     shell = _shell(home) | ({"FORCE_COLOR": "1"} if color else {})
     shell |= {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv"))} if block.needs else {}
@@ -351,6 +356,14 @@ def carry_out(block: Block, home: Path, *, color: bool = False) -> list[str]:
     if len(told) != len(block.steps):
         raise SceneError(f"{block.page.name}:{block.line}: the shell ended early: {done.stdout[-500:]}")
     return [text.replace(str(home), HOME).rstrip("\n") for text in told]
+
+
+def pictured(*, color: bool = False) -> str:
+    """What the command of the terminal picture prints."""
+    block = Block(ROOT / "docs" / "terminal.svg", 1, 0, 0, "broken", (), ((PICTURED, ""),))
+    with home_folder() as home:
+        prepare(block.scene, home)
+        return carry_out(block, home, color=color)[0]
 
 
 def index_reachable() -> bool:
@@ -385,7 +398,7 @@ def same(shown: str, told: str) -> bool:
 
 
 def rewritten(shown: str, told: str) -> str:
-    """`told`, with the same lines left out as in `shown`: after a ``…`` output is shown again from the line that `shown` goes on with.
+    """`told`, with the same lines left out as in `shown`: after a ``…`` it goes on with the line with which `shown` goes on.
 
     What is shown well is kept as it is. A left-out end stays left out, after as many lines as `shown` had before.
     """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from html import unescape
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import pytest
@@ -53,6 +55,14 @@ def test_what_it_shows_with_the_package_index(page: Path, at: int) -> None:
     if not reachable():
         pytest.skip("no package index")
     _holds(page, at)
+
+
+def test_the_terminal_picture_is_what_comes_of_it() -> None:
+    svg = (ROOT / "docs" / "terminal.svg").read_text(encoding="utf-8")
+    ElementTree.fromstring(svg)
+    lines = re.findall(r"<text[^>]*>(.*?)</text>", svg)
+    shown = "\n".join(unescape(re.sub(r"<[^>]+>", "", line)) for line in lines)
+    assert scenes.same(shown, f"$ {scenes.PICTURED}\n{scenes.pictured()}"), "make console makes it anew"
 
 
 def test_sessions_are_console_blocks() -> None:
