@@ -162,30 +162,28 @@ def _recorded(home: Path) -> None:
 
 
 def _conda(home: Path) -> None:
-    """A prefix of conda with two packages and their records."""
+    """A prefix of conda with two packages and their records, and a Python that cannot be asked: envdoctor needs none."""
     prefix = home / "project" / "env"
     site = Env(prefix)
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    standard = Path(os.__file__).parent
-    library = prefix / "lib" / f"python{version}"
-    (library / "site-packages").mkdir(parents=True)
-    for each in standard.iterdir():
-        if each.name not in ("site-packages", "__pycache__"):
-            (library / each.name).symlink_to(each)
+    (prefix / "lib" / "python3.11" / "site-packages").mkdir(parents=True)
     (prefix / "bin").mkdir()
-    shutil.copy(Path(sys.executable).resolve(), prefix / "bin" / f"python{version}")
+    (prefix / "bin" / "python3.11").write_text("#!/bin/sh\nexit 1\n")
+    (prefix / "bin" / "python3.11").chmod(0o755)
     for name in ("python", "python3"):
-        (prefix / "bin" / name).symlink_to(f"python{version}")
+        (prefix / "bin" / name).symlink_to("python3.11")
     (home / ".conda").mkdir()
     (home / ".conda" / "environments.txt").write_text(f"{prefix}\n")
     folder = prefix / "conda-meta"
     folder.mkdir()
     (folder / "history").write_text("")
-    relative = f"lib/python{version}/site-packages"
-    for name, number in (("alpha", "1.0"), ("beta-lib", "2.3")):
-        info = site.dist(name, number, installer="conda", requires=["beta-lib>=2"] if name == "alpha" else ())
-        base = name.replace("-", "_")
-        files = [f"{relative}/{base}/__init__.py", *(f"{relative}/{info.name}/{each.name}" for each in sorted(info.iterdir()))]
+    relative = "lib/python3.11/site-packages"
+    for name, number in (("alpha", "1.0"), ("beta-lib", "2.3"), ("python", "3.11.9")):
+        if name == "python":
+            files = ["bin/python", "bin/python3", "bin/python3.11"]
+        else:
+            info = site.dist(name, number, installer="conda", requires=["beta-lib>=2"] if name == "alpha" else ())
+            files = [f"{relative}/{name.replace('-', '_')}/__init__.py"]
+            files += [f"{relative}/{info.name}/{each.name}" for each in sorted(info.iterdir())]
         record = {
             "name": name, "version": number, "build": "py_0", "build_number": 0, "channel": "https://conda.example.org/main/noarch",
             "subdir": "noarch", "fn": f"{name}-{number}-py_0.conda", "files": files,
