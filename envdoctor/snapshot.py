@@ -1303,6 +1303,8 @@ class Project(Fact, frozen=True, kw_only=True):
     """First word of .python-version (pyenv, uv): a version, or a name."""
     manages: tuple[str, ...] = ()
     """Tools with a table of their own in pyproject.toml: uv, poetry, pdm, pixi, hatch, conda-lock."""
+    environment: str | None = None
+    """``.venv`` where that folder is an environment (has a pyvenv.cfg)."""
     problems: tuple[str, ...] = ()
 
 

@@ -83,6 +83,7 @@ def read(root: str, scene: Scene) -> Project:
         build_backend=facts.build_backend,
         setup_py="setup.py" in here,
         manages=tuple(sorted(facts.manages)),
+        environment=".venv" if ".venv" in here and files.exists(f"{root}/.venv/pyvenv.cfg") else None,
         problems=tuple(facts.problems),
     )
 

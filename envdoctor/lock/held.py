@@ -343,9 +343,16 @@ class Locks:
             return "paired", "the project is installed in the target"
         if self.view.snapshot.project is not None and self.view.snapshot.project.named:
             return "paired", "--project names the project"
+        if self._has_own(prefix):
+            return "", ""
         if (shell.virtual_env_same or (shell.conda_prefix_same and not target.base)) and self.root:
             return "paired", "the target is active in the project's folder"
         return "", ""
+
+    def _has_own(self, prefix: str) -> bool:
+        """The project has an environment of its own beside it, and that is not the target."""
+        project = self.view.snapshot.project
+        return project is not None and project.environment is not None and prefix != f"{self.root}/{project.environment}"
 
     def _place(self, lock: Lock) -> Literal["main", "other"]:
         """Whether it is what the project is installed from, or a list for something else (docs, constraints)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -393,12 +394,25 @@ def test_environments_that_are_the_projects(
 ) -> None:
     """By poetry's and pipenv's names for them, by uv's variable, or because they are active here; though nothing is installed."""
     other = venv(tmp_path / name)
+    shutil.rmtree(project.folder / ".venv")
     project.put("pyproject.toml", made.pyproject("alpha"))
     project.put(lock, made.pipfile([ALPHA]) if lock == "Pipfile.lock" else LOCKS[lock](ALPHA))
     environ = {"PATH": "/nonexistent", "HOME": "/nonexistent"}
     environ |= {key: value.format(prefix=other.prefix) for key, value in variables.items()}
     found = project.found(*DRIFT, prefix=other.prefix, environ=environ)
     assert short(found) == [("LCK004", "error", "alpha")]
+
+
+def test_an_active_environment_beside_the_projects_own(project: Project, tmp_path: Path) -> None:
+    """Half of the names, in other versions: it is the project's only where the project has none of its own."""
+    other = venv(tmp_path / "elsewhere")
+    project.uv(*(Package(f"part-{number}") for number in range(6)))
+    for number in range(4):
+        other.dist(f"part-{number}", "0.5")
+    environ = {"PATH": "/nonexistent", "HOME": "/nonexistent", "VIRTUAL_ENV": str(other.prefix)}
+    assert project.found(*DRIFT, prefix=other.prefix, environ=environ) == []
+    shutil.rmtree(project.folder / ".venv")
+    assert {code for code, _, _ in short(project.found(*DRIFT, prefix=other.prefix, environ=environ))} == {"LCK004", "LCK005"}
 
 
 def test_an_active_environment_of_something_else(project: Project, tmp_path: Path) -> None:
