@@ -308,7 +308,7 @@ def prepare(name: str, home: Path) -> None:
     folder.mkdir(exist_ok=True)
     argv = command(folder)
     ignored = ",".join(_of_this_machine()) if name != "recorded" else ""
-    extra = f'if [ "$1" = check ]; then shift; set -- check --ignore {ignored} "$@"; fi\n' if ignored else ""
+    extra = f'case "$1" in check | fix) set -- "$1" --ignore {ignored} "${{@:2}}" ;; esac\n' if ignored else ""
     for tool in _TOOLS:
         if found := _which(tool):
             (folder / tool).symlink_to(found)
