@@ -60,6 +60,15 @@ def test_pages_for_a_screen_are_plain_and_keep_to_the_width(code: str) -> None:
         assert len(line) <= 60 or line.startswith("    ") or " " not in line.strip(), line
 
 
+def test_the_site_names_every_page() -> None:
+    """Pages of rules and decisions are added by docs/hooks.py. `make site` needs tools that tests do not have."""
+    text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w./-]+\.md\b", text.split("\nnav:\n", 1)[1]))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    assert named <= pages
+    assert {page for page in pages - named if not re.match(r"(rules|decisions)/", page)} == set()
+
+
 def test_links_of_the_documentation_lead_somewhere() -> None:
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
