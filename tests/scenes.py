@@ -259,6 +259,18 @@ def _compiled(home: Path) -> None:
     next((project / ".venv").rglob("libQt5Gui-*")).unlink()
 
 
+def _lacking(home: Path) -> None:
+    """Jinja2 of the index without the MarkupSafe that it needs."""
+    (home / "project").mkdir()
+    python = str(home / "project" / ".venv" / "bin" / "python")
+    uv = _which("uv") or "uv"
+    for argv in (
+        [uv, "venv", "-q", "-p", sys.executable, str(home / "project" / ".venv")],
+        [uv, "pip", "install", "-q", "--no-deps", "--python", python, "jinja2==3.1.4"],
+    ):
+        subprocess.run(argv, check=True, capture_output=True, timeout=600, env=clean_shell({"UV_LINK_MODE": "copy"}))
+
+
 def _empty(home: Path) -> None:
     """A project with requirements and nothing else."""
     (home / "project").mkdir()
@@ -277,6 +289,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
     "mac": _mac,
     "compiled": _compiled,
     "empty": _empty,
+    "lacking": _lacking,
 }
 
 
