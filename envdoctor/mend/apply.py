@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from envdoctor import plan as planning
 from envdoctor.collect import files
 from envdoctor.finding import Command, Finding, Safety
+from envdoctor.formats.text import command_line
 from envdoctor.mend.journal import Journal
 from envdoctor.plan import Plan, Step
 from envdoctor.report import Report
@@ -141,7 +142,7 @@ class Mender:
         now: Report | None = None
         for number, step in enumerate(steps):
             argv = prepared(step.command)
-            self.say(f"{len(done.steps) + 1}. {' '.join(argv)}")
+            self.say(f"{len(done.steps) + 1}. {command_line(argv)}")
             journal.turn("applying", step=list(argv))
             code = journal.run(argv, {**self.environ, **self.active}, self.cwd, self.output)
             done.steps.append((step, code))
