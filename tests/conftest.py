@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 HERE = Path(__file__).resolve().parent
 for _folder in (str(HERE), str(HERE.parent)):
@@ -18,6 +19,10 @@ for _folder in (str(HERE), str(HERE.parent)):
 
 from tests.builders import Env, venv  # noqa: E402
 from tests.command import clean_shell, command  # noqa: E402
+
+# A run that everybody waits for tries the same cases every time; HYPOTHESIS_PROFILE=default looks for new ones.
+settings.register_profile("same", derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 SEEN = "ENVDOCTOR_TEST_SEEN"
 """Variable with the file in which ``support.report_of`` notes which rule fired or stayed silent on a snapshot and its JSON."""

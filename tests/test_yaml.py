@@ -133,6 +133,8 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=14).map("".join))
 @example("a: b\n\n  c\n")
 @example("- - a\n  - b\n- c: d\n  e: f\n")
+@example("\n\n\tchannels")
+@example("a:\n\n\tb: c\n")
 def test_any_text(source: str) -> None:
     compare(source)
 

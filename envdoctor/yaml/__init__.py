@@ -112,7 +112,8 @@ class _Reader:
         """The lines before it are as simple as can be, so that the tab is in no quotes, brackets or text of several lines."""
         before = [raw.strip() for raw in self.raw[: number - 1]]
         simple = all(not line or line.startswith("#") or re.fullmatch(r"(?:- )?[\w./-]+:?", line) for line in before)
-        return simple and (not before or before[-1].endswith(":") or not before[-1])
+        # after an empty line ruamel takes the tab for white space
+        return simple and (not before or (before[-1].endswith(":") and not before[-1].startswith("#")))
 
     # -------------------------------------------------------------------------------------------------------- lines
     @property
