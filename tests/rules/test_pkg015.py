@@ -112,3 +112,19 @@ def test_the_later_copy_is_not_worse(env: Env, more: Path) -> None:
     env.dist("alpha", files={"alpha/__init__.py": "", "alpha/core.py": ""})
     env.dist("beta", files={"alpha/core.py": ""}, site=more)
     assert diagnose(env.prefix, "PKG015") == []
+
+
+def test_the_projects_own_tests_before_those_that_a_wheel_left(env: Env, tmp_path: Path) -> None:
+    """Nobody imports the wheel's; and nothing of the project is to be deleted."""
+    env.dist("converter", files={"converter/__init__.py": "", "tests/common.py": ""})
+    project = tmp_path / "project"
+    (project / "tests").mkdir(parents=True)
+    (project / "tests/__init__.py").write_text("")
+    environ = {"PATH": "/nonexistent", "PYTHONPATH": str(project)}
+    finding = only(diagnose(env.prefix, "PKG015", environ=environ), "PKG015")
+    assert finding.severity == "info" and finding.fixes[0].safety == "manual" and not finding.fixes[0].commands
+    env.dist("google-storage", files={"google/storage.py": ""})
+    (project / "google").mkdir()
+    (project / "google/__init__.py").write_text("")
+    found = {f.message.partition("/__init__")[0].rpartition("/")[2]: f for f in diagnose(env.prefix, "PKG015", environ=environ)}
+    assert found["google"].severity == "error" and found["google"].fixes[0].safety == "manual"

@@ -10,9 +10,7 @@ from envdoctor.rules.pkg._recorded import role
 from envdoctor.snapshot import Distribution, Owner, SharedFile
 from envdoctor.view import View, normalize, version_of
 
-_COMMON_TOPS = frozenset(
-    {"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools", "share", "etc"}
-)
+COMMON_TOPS = frozenset({"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools", "share", "etc"})
 
 
 class Group(NamedTuple):
@@ -86,7 +84,7 @@ def _merged(found: list[Group]) -> list[Group]:
 
 def by_design(view: View, file: SharedFile) -> bool:
     """Sharing the file does no harm: nothing imports it, or it is one portion's ``__init__`` of a namespace package."""
-    if file.namespace or file.path.partition("/")[0] in _COMMON_TOPS:
+    if file.namespace or file.path.partition("/")[0] in COMMON_TOPS:
         return True
     kind = role(view, file.path)
     if kind == "script":
@@ -119,7 +117,7 @@ def is_rival(group: Group) -> bool:
         return False
     tops = {file.path.partition("/")[0].partition(".")[0] for file in code}
     for dist in group.dists:
-        own = {name for name in dist.import_names if name.isidentifier() and not name.startswith("_")} - _COMMON_TOPS
+        own = {name for name in dist.import_names if name.isidentifier() and not name.startswith("_")} - COMMON_TOPS
         if not own or not own <= tops:
             continue
         modules = dist.record.rows if dist.record else 0

@@ -12,9 +12,11 @@ that an installed distribution owns and that the visible one does not have.
 ## Look-alikes that are fine
 Within one folder an `__init__.py` hides nothing; pkgutil and pkg_resources style, where it extends the package's path
 itself; two installs of the same ordinary package, where the first hides the second as a whole (PKG004, PTH002).
+A project's own `tests`, `docs` or `examples` in front of a folder of that name which a wheel left in site-packages: info.
 
 ## How to fix
-Remove the `__init__.py`; where a distribution brought it, upgrade or move that distribution.
+Remove the `__init__.py`; where a distribution brought it, upgrade or move that distribution; where it is your own, outside of
+the environment, rename your package or take its folder off the path.
 
 ## Example
 `lib/python3.11/site-packages/google/__init__.py hides google.cloud.storage of google-cloud-storage`
@@ -27,6 +29,7 @@ from collections.abc import Iterator
 from envdoctor.finding import Finding
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pkg._recorded import label, listed
+from envdoctor.rules.pkg._sharing import COMMON_TOPS
 from envdoctor.snapshot import NamespaceBlock
 from envdoctor.view import View
 
@@ -52,7 +55,10 @@ def _finding(view: View, block: NamespaceBlock) -> Finding:
     modules = list(block.hidden_modules)
     rest = [dist for name in block.distributions for dist in view.by_name.get(name, ())[:1]]
     fixes = []
-    if block.owner is None:
+    if block.owner is None and place == block.blocker:
+        root = place.rpartition("/")[0].rpartition("/")[0]
+        fixes.append(remedy.manual(f"Rename the package {block.package} of {root}, or take that folder off the path", RULE.code))
+    elif block.owner is None:
         fixes.append(
             remedy.fix(
                 f"Delete {place}, which no distribution owns",
@@ -86,4 +92,5 @@ def _finding(view: View, block: NamespaceBlock) -> Finding:
         ],
         fixes=fixes,
         key=block.package,
+        severity="info" if block.package.partition(".")[0] in COMMON_TOPS else None,
     )
