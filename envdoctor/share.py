@@ -37,9 +37,7 @@ _TOKENS = re.compile(
     r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_\w{16,}|pypi-[\w-]{40,}|sk-[\w-]{20,}|xox[abprs]-[\w-]{10,}"
     r"|AKIA[0-9A-Z]{12,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)|(?<=/t/)[\w-]{8,}(?=/)"
 )
-_PERSONAL = re.compile(
-    r"SLURM_\w*(?:USER|ACCOUNT|HOST|NODELIST|NODENAME|PARTITION|NAME)|(?:USER|LOGNAME|USERNAME|HOSTNAME)$"
-)
+_PERSONAL = re.compile(r"SLURM_\w*(?:USER|ACCOUNT|HOST|NODELIST|NODENAME|PARTITION|NAME)|(?:USER|LOGNAME|USERNAME|HOSTNAME)$")
 """Variables that speak of people and machines."""
 _PUBLIC = (
     "anaconda.org",
