@@ -7,6 +7,7 @@ import json
 from envdoctor.formats.plan import render_json, render_terminal
 from envdoctor.formats.terminal import Look
 from envdoctor.plan import make
+from tests.effort import ends
 from tests.formats.made import HOSTILE, finding, fix, report
 
 UV = ("uv", "pip", "install", "--python", "/p/bin/python")
@@ -63,12 +64,9 @@ def test_hostile_text_does_nothing() -> None:
 
 
 def test_a_thousand_quarrels_are_planned_in_a_moment() -> None:
-    import time
-
     findings = [
         finding("PKG001", key=f"{n}{spec}", fixes=[fix((*UV, f"d{n}{spec}"))]) for n in range(1000) for spec in (">=2", "<2")
     ]
-    start = time.perf_counter()
-    plan = make(findings)
-    assert time.perf_counter() - start < 5
+    with ends():
+        plan = make(findings)
     assert len(plan.manual) == 1000

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import Env, venv
+from tests.effort import ends
 from tests.support import diagnose, errors, only
 
 
@@ -180,13 +181,11 @@ def test_one_distribution_that_misses_hundreds_is_one_finding(env: Env) -> None:
 
 
 def test_a_specifier_without_end(env: Env) -> None:
-    import time
 
     excluded = ",".join(f"!=1.{index}" for index in range(900))
     env.dist("alpha", "1.0", requires=[f"gone>=1,{excluded}"] + [f"beta=={index}" for index in range(20_000)])
     env.dist("beta", "30000")
-    started = time.process_time()
-    found = diagnose(env.prefix, "PKG001", "PKG002")
-    assert time.process_time() - started < 15
+    with ends():
+        found = diagnose(env.prefix, "PKG001", "PKG002")
     assert {f.code for f in found} == {"PKG001", "PKG002"}
     assert all(len(f.message) < 500 and len(f.evidence) < 20 for f in found)
