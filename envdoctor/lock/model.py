@@ -33,6 +33,11 @@ class LockError(ValueError):
         self.line = line
         self.where = where
 
+    @property
+    def placed(self) -> str:
+        """The message after the path of keys, where there is one."""
+        return f"{self.where}: {self}" if self.where else str(self)
+
 
 class Artifact(Fact, frozen=True, kw_only=True):
     """One thing that an installer would fetch.

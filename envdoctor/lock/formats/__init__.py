@@ -96,19 +96,13 @@ def may_be_lock(name: str) -> bool:
 
 
 def read(data: bytes, path: str, format: Format) -> Lock:  # noqa: A002 - the word for it
-    """The lock in `data`, by the reader of `format`. Raises LockError, also for a format that has no reader yet."""
+    """The lock in `data`, by the reader of `format`. Raises LockError."""
     module = next(kind.module for kind in FORMATS if kind.format == format)
-    try:
-        reader = importlib.import_module(f"envdoctor.lock.formats.{module}")
-    except ModuleNotFoundError as error:
-        if error.name != f"envdoctor.lock.formats.{module}":
-            raise
-        raise LockError(f"{format} is not read in this version") from None
+    reader = importlib.import_module(f"envdoctor.lock.formats.{module}")
     lock: Lock = reader.read(data, path)
     return lock
 
 
 def unreadable(path: str, format: Format, error: LockError) -> Lock:  # noqa: A002
     """The lock that stands for a file that cannot be read."""
-    place = f"{error.where}: " if error.where else ""
-    return Lock(path=path, format=format, error=f"{place}{error}", line=error.line)
+    return Lock(path=path, format=format, error=error.placed, line=error.line)

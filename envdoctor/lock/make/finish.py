@@ -70,9 +70,8 @@ def old_lock(options: Options, path: str, text: str | None, format: Format) -> L
         if options.upgrade:
             return None
         line = f":{error.line}" if error.line else ""
-        where = f"{error.where}: " if error.where else ""
         hint = "--upgrade makes it as if there was none; nothing has been changed"
-        raise MakeError(f"{shown(options, path)}{line}: {where}{error}", hint) from None
+        raise MakeError(f"{shown(options, path)}{line}: {error.placed}", hint) from None
 
 
 def finish(

@@ -39,19 +39,13 @@ def format_of(name: str) -> ManifestFormat | None:
 
 
 def read(data: bytes, path: str, format: ManifestFormat) -> Manifest:  # noqa: A002 - the word for it
-    """The manifest in `data`. Raises LockError, also for a kind that has no reader."""
+    """The manifest in `data`. Raises LockError."""
     module = next(kind.module for kind in MANIFESTS if kind.format == format)
-    try:
-        reader = importlib.import_module(f"envdoctor.lock.manifests.{module}")
-    except ModuleNotFoundError as error:
-        if error.name != f"envdoctor.lock.manifests.{module}":
-            raise
-        raise LockError(f"{format} is not read in this version") from None
+    reader = importlib.import_module(f"envdoctor.lock.manifests.{module}")
     manifest: Manifest = reader.read(data, path)
     return manifest
 
 
 def unreadable(path: str, format: ManifestFormat, error: LockError) -> Manifest:  # noqa: A002
     """The manifest that stands for a file that cannot be read."""
-    place = f"{error.where}: " if error.where else ""
-    return Manifest(path=path, format=format, error=f"{place}{error}", line=error.line)
+    return Manifest(path=path, format=format, error=error.placed, line=error.line)

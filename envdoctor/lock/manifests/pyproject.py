@@ -38,8 +38,7 @@ def _with_pixi(manifest: Manifest, document: dict[str, Any], source: str) -> Man
     try:
         other = pixi.workspace(document, source, pyproject=True)
     except LockError as error:
-        place = f"{error.where}: " if error.where else ""
-        return msgspec.structs.replace(manifest, problems=(*manifest.problems, f"{place}{error}"))
+        return msgspec.structs.replace(manifest, problems=(*manifest.problems, error.placed))
     return msgspec.structs.replace(
         manifest,
         name=manifest.name or other.name,
