@@ -16,7 +16,7 @@ help: ## this list
 setup: $(READY) ## .venv with envdoctor (editable) and the tools of the dev group
 
 # Dependency groups need pip 25.1; the pip that comes with an older Python is older.
-$(READY): pyproject.toml
+$(READY): pyproject.toml hatch_build.py $(wildcard speed/*.[ch])
 	@$(PYTHON) -c 'import sys; sys.exit(f"error: {sys.executable} is Python {sys.version.split()[0]}; 3.10 or newer is needed: make PYTHON=python3.12 …" if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --upgrade 'pip>=25.1'

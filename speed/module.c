@@ -1,0 +1,26 @@
+/* envdoctor._speed: readers that Python code twins (see speed/README.md). */
+#include "speed.h"
+
+static PyMethodDef methods[] = {
+    {"read", (PyCFunction)(void (*)(void))speed_read, METH_FASTCALL, speed_read_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static int execute(PyObject *module)
+{
+    return 0;
+}
+
+static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, (void *)execute},
+    {0, NULL},
+};
+
+static struct PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT, "_speed", "Compiled readers; envdoctor.speed says whether they are here.", 0, methods, slots, NULL, NULL, NULL,
+};
+
+__attribute__((visibility("default"))) PyMODINIT_FUNC PyInit__speed(void)
+{
+    return PyModuleDef_Init(&definition);
+}

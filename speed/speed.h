@@ -1,0 +1,26 @@
+/* What the parts of envdoctor._speed share. Rules for all of them: README.md beside this file. */
+#ifndef ENVDOCTOR_SPEED_H
+#define ENVDOCTOR_SPEED_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
+
+/* A path argument as the file system takes it: bytes owned by the caller (Py_DECREF), NULL with an exception. */
+PyObject *path_bytes(PyObject *path);
+
+/* files.c */
+extern const char speed_read_doc[];
+PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
+#endif
