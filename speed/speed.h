@@ -19,6 +19,11 @@
 /* A path argument as the file system takes it: bytes owned by the caller (Py_DECREF), NULL with an exception. */
 PyObject *path_bytes(PyObject *path);
 
+/* elf.c */
+extern const char speed_elf_read_doc[], speed_elf_fields_doc[];
+PyObject *speed_elf_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *speed_elf_fields(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* files.c */
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -19,11 +19,12 @@ import msgspec
 from envdoctor.collect import files
 from envdoctor.collect.native import macho
 from envdoctor.collect.native.elf import MAGIC as ELF_MAGIC
-from envdoctor.collect.native.elf import Elf
+from envdoctor.collect.native.elf import Elf, tidy
 from envdoctor.collect.native.macho import MachO
 from envdoctor.collect.native.pe import Pe
 from envdoctor.extensions import module_of
 from envdoctor.snapshot import NativeFile, Slice, text
+from envdoctor.speed import speed
 
 HEAD = 4096
 """Bytes of the first read: they hold the program headers of nearly every ELF file and the load commands of most others."""
@@ -69,6 +70,26 @@ def read(
     name are asked for C-API symbols that this interpreter lacks.
     """
     name = text(rel if rel is not None else path)
+    module = module_of(rel) if rel is not None else None
+    initializer = _init_name(module[1].stem) if module is not None and module[1].family == "none" else None
+    if speed is not None:
+        files.noted(path)
+        found = speed.elf_read(path, initializer)
+        if found is not None and (python is None or not found[2]):
+            size, cut, init, facts = found
+            kind, part = tidy(facts)
+            return NativeFile(
+                path=name,
+                folder=folder,
+                owner=owner,
+                size=size,
+                format="elf",
+                kind=kind,
+                slices=(part,),
+                sections_cut=cut,
+                init=init if kind == "library" else None,
+                source_beside=source_beside,
+            )
     try:
         fd, info = files.open_regular(path)
     except files.Unreadable as error:
@@ -100,13 +121,11 @@ def read(
         init: bool | None = None
         missing: tuple[str, ...] = ()
         gil = False
-        if kind == "library" and rel is not None:
-            module = module_of(rel)
-            if module is not None and module[1].family == "none":
-                init = image.exports(_init_name(module[1].stem))
-                if init and python is not None and isinstance(image, Elf):
-                    missing = _missing(image, python)
-                    gil = _built_with_gil(image, python)
+        if kind == "library" and initializer is not None:
+            init = image.exports(initializer)
+            if init and python is not None and isinstance(image, Elf):
+                missing = _missing(image, python)
+                gil = _built_with_gil(image, python)
         return NativeFile(
             path=name,
             folder=folder,

@@ -18,6 +18,7 @@ from typing import Any, Final, Literal
 
 from envdoctor.collect.native.window import Window, offset_of
 from envdoctor.snapshot import Slice, text
+from envdoctor.speed import speed
 
 MAGIC: Final = b"\x7fELF"
 
@@ -102,7 +103,10 @@ _NOTE_PROPERTY = {"<": b"\5\0\0\0GNU\0", ">": b"\0\0\0\5GNU\0"}
 _TEXTS: dict[bytes, str] = {}
 _TUPLES: dict[tuple[str, ...], tuple[str, ...]] = {}
 _HASHES: dict[bytes, int] = {}
-"""What many files say alike is kept once: names of libraries and versions, and hashes of symbols that are looked up."""
+_TIDY: dict[bytes, tuple[Kind, Slice]] = {}
+_WORDS: dict[bytes, Any] = {}
+"""What many files say alike is kept once: names of libraries and versions, and hashes of symbols that are looked up; whole
+slices and their parts by what the compiled reader says."""
 _MAX_KEPT: Final = 1 << 14
 _NATIVE: Final = "<" if byteorder == "little" else ">"
 
@@ -264,38 +268,20 @@ class Elf(Window):
         string = self._strings(wanted, opens, window, starts) if wanted and opens >= 0 else {}
         get_string = string.get
         # strings that are empty or outside of the table are not there
-        needed = _same(tuple(filter(None, map(get_string, needed_at))))
-        soname = get_string(soname_at) if soname_at else None
-        version_needs: dict[str, tuple[str, ...]] = {}
-        glibc: tuple[int, ...] = ()
-        for library, versions in needs:
-            names = _same(tuple(filter(None, map(get_string, versions))))
-            of = get_string(library)
-            if names and of:
-                version_needs[of] = version_needs[of] + names if of in version_needs else names
-                highest = _highest_glibc(names)
-                if highest > glibc:
-                    glibc = highest
-        if (flags & _DF_1_PIE or (loader and not soname)) and self.kind == "library":
-            self.kind = "executable"
-        libc: Literal["glibc", "musl"] | None = None
-        if glibc or "libc.so.6" in needed or "libc.so.6.1" in needed:
-            libc = "glibc"
-        elif loader:
-            libc = "musl" if "/ld-musl-" in loader else "glibc" if "/ld-linux" in loader else None
-        if libc is None and any(x.startswith("libc.musl-") for x in needed):
-            libc = "musl"
-        return {
-            "needed": needed,
-            "soname": soname,
-            "rpath": _paths(get_string(rpath_at)) if rpath_at else (),
-            "runpath": _paths(get_string(runpath_at)) if runpath_at else (),
-            "glibc": _dotted(glibc) if glibc else None,
-            "libc": libc,
-            "version_needs": version_needs,
-            "version_definitions": _same(tuple(filter(None, map(get_string, defined)))) if defined else (),
-            "no_default_folders": flags & _DF_1_NODEFLIB != 0,
-        }
+        pairs = [(get_string(library), _same(tuple(filter(None, map(get_string, versions))))) for library, versions in needs]
+        self.kind, facts = _linked(
+            self.kind,
+            loader,
+            _same(tuple(filter(None, map(get_string, needed_at)))),
+            get_string(soname_at) if soname_at else None,
+            get_string(rpath_at) if rpath_at else None,
+            get_string(runpath_at) if runpath_at else None,
+            pairs,
+            _same(tuple(filter(None, map(get_string, defined)))) if defined else (),
+            flags & _DF_1_PIE != 0,
+        )
+        facts["no_default_folders"] = flags & _DF_1_NODEFLIB != 0
+        return facts
 
     def _notes(self, notes: list[tuple[int, int]]) -> tuple[str | None, str | None]:
         """Oldest Linux kernel that the ABI note (NT_GNU_ABI_TAG) allows, and the x86 level that the property note demands."""
@@ -746,6 +732,81 @@ def _tidy_version_needs(raw: bytes, start: int, count: int) -> list[tuple[int, S
             return None if words[at + 3] or number < count else found
         at = end
     return found
+
+
+def _linked(
+    kind: Kind,
+    loader: str | None,
+    needed: tuple[str, ...],
+    soname: str | None,
+    rpath: str | None,
+    runpath: str | None,
+    needs: Iterable[tuple[str | None, tuple[str, ...]]],
+    definitions: tuple[str, ...],
+    pie: bool,
+) -> tuple[Kind, dict[str, Any]]:
+    """What a file of this `kind` turns out to be by its dynamic section, and fields of its :class:`~envdoctor.snapshot.Slice`."""
+    version_needs: dict[str, tuple[str, ...]] = {}
+    glibc: tuple[int, ...] = ()
+    for library, names in needs:
+        if names and library:
+            version_needs[library] = version_needs[library] + names if library in version_needs else names
+            highest = _highest_glibc(names)
+            if highest > glibc:
+                glibc = highest
+    if kind == "library" and (pie or (loader and not soname)):
+        kind = "executable"
+    libc: Literal["glibc", "musl"] | None = None
+    if glibc or "libc.so.6" in needed or "libc.so.6.1" in needed:
+        libc = "glibc"
+    elif loader:
+        libc = "musl" if "/ld-musl-" in loader else "glibc" if "/ld-linux" in loader else None
+    if libc is None and any(x.startswith("libc.musl-") for x in needed):
+        libc = "musl"
+    return kind, {
+        "needed": needed,
+        "soname": soname,
+        "rpath": _paths(rpath),
+        "runpath": _paths(runpath),
+        "glibc": _dotted(glibc) if glibc else None,
+        "libc": libc,
+        "version_needs": version_needs,
+        "version_definitions": definitions,
+    }
+
+
+def tidy(facts: bytes) -> tuple[Kind, Slice]:
+    """What the file is of which the compiled reader says `facts`, and its slice: those of :class:`Elf`."""
+    found = _TIDY.get(facts)
+    if found is None:
+        for kept in (_TIDY, _WORDS):
+            if len(kept) >= _MAX_KEPT:
+                kept.clear()
+        found = _TIDY[facts] = _tidy(facts)
+    return found
+
+
+def _tidy(facts: bytes) -> tuple[Kind, Slice]:
+    (
+        machine, flags, osabi, program, dynamic, pie, no_defaults, stack, minimum, isa,
+        loader, soname, rpath, runpath, needed, needs, definitions,
+    ) = speed.elf_fields(facts, _WORDS)  # fmt: skip
+    kind: Kind = "executable" if program else "library"
+    said: dict[str, Any] = {}
+    if dynamic:
+        kind, said = _linked(kind, loader, needed, soname, rpath, runpath, needs, definitions, pie)
+    return kind, Slice(
+        machine=machine_name(machine, 64, True, flags),
+        bits=64,
+        little_endian=True,
+        platform=_OS_ABIS.get(osabi),
+        interpreter=loader,
+        minimum_os=minimum,
+        isa=f"x86-64-v{isa}" if isa and machine in (3, 62) else None,
+        executable_stack=machine in _EXECUTABLE_BY_DEFAULT if stack is None else stack,
+        no_default_folders=no_defaults,
+        **said,
+    )
 
 
 @lru_cache(maxsize=256)
