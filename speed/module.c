@@ -5,6 +5,10 @@ static PyMethodDef methods[] = {
     {"elf_fields", (PyCFunction)(void (*)(void))speed_elf_fields, METH_FASTCALL, speed_elf_fields_doc},
     {"elf_read", (PyCFunction)(void (*)(void))speed_elf_read, METH_FASTCALL, speed_elf_read_doc},
     {"read", (PyCFunction)(void (*)(void))speed_read, METH_FASTCALL, speed_read_doc},
+    {"mentions_any", (PyCFunction)(void (*)(void))speed_mentions_any, METH_FASTCALL, speed_mentions_any_doc},
+    {"statements", (PyCFunction)(void (*)(void))speed_statements, METH_FASTCALL, speed_statements_doc},
+    {"imports_of", (PyCFunction)(void (*)(void))speed_imports_of, METH_FASTCALL, speed_imports_of_doc},
+    {"headers", (PyCFunction)(void (*)(void))speed_headers, METH_FASTCALL, speed_headers_doc},
     {NULL, NULL, 0, NULL},
 };
 

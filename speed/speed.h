@@ -28,4 +28,11 @@ PyObject *speed_elf_fields(PyObject *module, PyObject *const *args, Py_ssize_t c
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* sources.c */
+extern const char speed_mentions_any_doc[], speed_statements_doc[], speed_imports_of_doc[], speed_headers_doc[];
+PyObject *speed_mentions_any(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *speed_statements(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *speed_imports_of(PyObject *module, PyObject *const *args, Py_ssize_t count);
+PyObject *speed_headers(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 #endif

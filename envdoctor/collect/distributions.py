@@ -38,6 +38,7 @@ from envdoctor.snapshot import (
     WheelInfo,
     text,
 )
+from envdoctor.speed import speed
 
 HEADER_LIMIT = 1 << 20
 """Bytes of METADATA that are read; the headers of real files end long before."""
@@ -47,8 +48,10 @@ ROWS_KEPT = 4000
 """Rows kept of each kind (missing, altered) of one distribution; the count goes on in ``Record.rows``."""
 
 _NAME = pattern(r"[-_.]+")
-_FIELDS = frozenset(["metadata-version", "name", "version", "requires-dist", "requires-python", "provides-extra"])
+_FIELDS = ("requires-dist", "provides-extra", "metadata-version", "name", "version", "requires-python")
 """The header fields that are used."""
+_WANTED = frozenset(_FIELDS)
+_headers_compiled = getattr(speed, "headers", None)
 _VALID_NAME = pattern(r"^([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$")
 
 
@@ -142,6 +145,8 @@ class _Site:
                     self.different.setdefault(info, []).append(path)
         self.natives = set(tree.natives)
         self.heads: set[str] = set()
+        self.wheels: dict[bytes, WheelInfo] = {}
+        """What the WHEEL files hold: the same in many distributions."""
 
     # ----------------------------------------------------------------------------------------------- metadata folders
     def look(self, name: str) -> None:
@@ -360,6 +365,9 @@ class _Site:
         data = self._read(f"{name}/WHEEL", problems, 1 << 18)
         if data is None:
             return None
+        known = self.wheels.get(data)
+        if known is not None:
+            return known
         tags: list[str] = []
         generator = build = None
         purelib = True
@@ -374,7 +382,10 @@ class _Site:
                 generator = value[:100]
             elif key == "build":
                 build = value[:100]
-        return WheelInfo(tags=tuple(dict.fromkeys(tags)), root_is_purelib=purelib, generator=generator, build=build)
+        wheel = WheelInfo(tags=tuple(dict.fromkeys(tags)), root_is_purelib=purelib, generator=generator, build=build)
+        if len(data) < 1000:
+            self.wheels[data] = wheel
+        return wheel
 
     def _direct_url(self, name: str, problems: list[str]) -> DirectUrl | None:
         data = self._read(f"{name}/direct_url.json", problems, 1 << 18)
@@ -743,9 +754,13 @@ def _headers(data: bytes, problems: list[str], label: str) -> dict[str, list[str
     """The header fields of METADATA or PKG-INFO (core metadata, RFC 822 style), keys in lower case."""
     if not data:
         return {}
+    if _headers_compiled is not None and len(data) < HEADER_LIMIT:
+        answer: dict[str, list[str]] | None = _headers_compiled(data, _FIELDS)
+        if answer is not None:
+            return answer
     end = data.find(b"\n\n")
-    crlf = data.find(b"\r\n\r\n")
-    if crlf >= 0 and (end < 0 or crlf < end):
+    crlf = data.find(b"\r\n\r\n", 0, end + 3 if end >= 0 else len(data))
+    if crlf >= 0:
         end = crlf
     head = data[:end] if end >= 0 else data
     if end < 0 and len(data) >= HEADER_LIMIT:
@@ -762,7 +777,7 @@ def _headers(data: bytes, problems: list[str], label: str) -> dict[str, list[str
         for line in decoded.split("\n"):
             name, colon, value = line.partition(":")
             key = name.lower()
-            if key in _FIELDS and colon:
+            if key in _WANTED and colon:
                 found.setdefault(key, []).append(value.strip()[:8000])
         return found or ({"": []} if ":" in decoded else {})
     key = ""

@@ -19,9 +19,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files as fs
+from envdoctor.collect.source import mentions_any
 from envdoctor.data import stdlib_history
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import BrokenImport, Distribution, OpenedLibrary, Site, text
+from envdoctor.speed import speed
 
 if TYPE_CHECKING:
     import ast
@@ -52,6 +54,7 @@ _IMPORT = pattern(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import
 _COMMENT = pattern(rb"#[^\n]*")
 _OPENING = pattern(rb"\n(?=[^\s#])[^\n]*?\b(?:CDLL|LoadLibrary|dlopen)\(\s*[\"'][^\"'/\\\n]{1,200}[\"']")
 """A library that is opened by a literal name, at the left margin."""
+_OPENERS = (b"CDLL(", b"LoadLibrary(", b"dlopen(")
 OPENERS = 200
 """Modules that are looked into for the libraries that they open."""
 _STAR = pattern(rb"\n[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]*\*")
@@ -81,6 +84,8 @@ _NO_PACKAGE = frozenset(
     ]
 )
 _PACKAGE, _MODULE, _NATIVE, _NAMESPACE = range(4)
+_statements_compiled = getattr(speed, "statements", None)
+_imports_of_compiled = getattr(speed, "imports_of", None)
 
 
 class Place(NamedTuple):
@@ -108,6 +113,12 @@ class _Visit(NamedTuple):
     place: Place
     parent: str | None
     """Dotted name of the module that imports it; None for a top-level one."""
+
+
+Imported = tuple[str, tuple[str, ...]]
+"""An absolute dotted module, and the names that are taken from it."""
+Statement = tuple[bytes, bool, tuple[Imported, ...]]
+"""An import statement at the left margin of a module: its text, whether it is relative, and what it imports."""
 
 
 class Suspect(NamedTuple):
@@ -183,7 +194,7 @@ class _Walk:
         self.gone_names = self._gone_names()
         self.stdlib = frozenset(facts.interpreter.stdlib_modules) - self.gone
         self.stdlib_known = bool(facts.interpreter.stdlib_modules)
-        self.watched = [(name.encode(), name) for name in sorted(self.gone) if self._nested(name)]
+        self.watched = [((name.encode(),), name) for name in sorted(self.gone) if self._nested(name)]
         self.plain = frozenset(name.encode() for name in self.stdlib - {m.partition(".")[0] for m in self.gone_names})
         self.share = SHARE
         self.counts: dict[str, int] = {}
@@ -352,36 +363,19 @@ class _Walk:
 
     def _read(self, visit: _Visit, limit: int, following: list[_Visit]) -> None:
         data = self.source(visit.place, limit)
-        if (b"CDLL(" in data or b"LoadLibrary(" in data or b"dlopen(" in data) and _OPENING.search(data):
+        if mentions_any(data, _OPENERS) and _OPENING.search(data):
             self.openers.append(visit)
-        statements = set(_IMPORT.findall(data))
-        statements -= self._absolute
         for word, name in self.watched:
-            if word in data and _indented(data, name):
+            if mentions_any(data, word) and _indented(data, name):
                 self.suspects.append(Suspect(visit.module, name, ()))
-        if not statements:
-            return
         package = visit.module if visit.place.kind == _PACKAGE else visit.module.rpartition(".")[0]
-        plain = self.plain
         top = visit.module.partition(".")[0]
-        full = self.counts.get(top, 0) >= self.share
-        own = top.encode()
-        for statement in sorted(statements):
-            words = statement.split(None, 2)
-            if len(words) < 2:
-                continue
-            relative = words[1][:1] == b"." and statement[:1] == b"f"
-            if relative:
-                if full:
-                    self.cut = True
-                    continue
-            elif words[1].partition(b".")[0] in plain and (statement[:1] == b"f" or b"," not in statement):
-                self._absolute.add(statement)
-                continue
-            elif full and words[1].partition(b".")[0] == own:
-                continue
+        own = top.encode() if self.counts.get(top, 0) >= self.share else b""
+        cut, found = statements(data, package, self.plain, self._absolute, own)
+        self.cut |= cut
+        for statement, relative, imports in found:
             before = len(self.suspects)
-            for module, names in parse_statement(statement, package):
+            for module, names in imports:
                 self._follow(visit, module, names, following)
             if not relative and len(self.suspects) == before:
                 self._absolute.add(statement)
@@ -750,6 +744,48 @@ class _Proof:
                 lost = tuple(n for n in suspect.names if n not in names and not (package and _is_module(f"{root}/{stem}", n)))
                 return lost or None
         return suspect.names
+
+
+def statements(data: bytes, package: str, plain: frozenset[bytes], known: set[bytes], own: bytes) -> tuple[bool, list[Statement]]:
+    """The import statements at the left margin of a module, each once, sorted by their text; and whether relative ones were
+    left out.
+
+    `data` is the module after a newline, `package` what relative imports start from. Left out are statements in `known`, those
+    that only ask for one of the top-level modules in `plain`, and with `own`, the module's own top-level name, those that
+    stay below it.
+    """
+    if _statements_compiled is not None:
+        answer: tuple[bool, list[Statement]] | None = _statements_compiled(data, package, plain, known, own)
+        if answer is not None:
+            return answer
+    cut = False
+    found: list[Statement] = []
+    for statement in sorted(set(_IMPORT.findall(data)) - known):
+        words = statement.split(None, 2)
+        if len(words) < 2:
+            continue
+        relative = words[1][:1] == b"." and statement[:1] == b"f"
+        head = words[1].partition(b".")[0]
+        if relative:
+            if own:
+                cut = True
+                continue
+        elif (head in plain and (statement[:1] == b"f" or b"," not in statement)) or (own and head == own):
+            continue
+        found.append((statement, relative, tuple(parse_statement(statement, package))))
+    return cut, found
+
+
+def imports_of(data: bytes, package: str) -> list[Imported]:
+    """What all import statements at the left margin of a module import, in their order, equal statements once.
+
+    `data` and `package` as for :func:`statements`.
+    """
+    if _imports_of_compiled is not None:
+        answer: list[Imported] | None = _imports_of_compiled(data, package)
+        if answer is not None:
+            return answer
+    return [found for statement in dict.fromkeys(_IMPORT.findall(data)) for found in parse_statement(statement, package)]
 
 
 def parse_statement(statement: bytes, package: str) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from envdoctor.collect import files
-from envdoctor.collect.imports import parse_statement
+from envdoctor.collect.imports import Imported, imports_of
+from envdoctor.collect.source import children, mentions_any, parse
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, ImportedModule, NativeFile, Preload, UnresolvedSymbols, text
 from envdoctor.view import View
@@ -36,8 +37,10 @@ MAX_MODULES = 800
 """Modules of one distribution that are followed."""
 MAX_FACTS = 500
 FILE_BYTES = 1 << 20
+KEPT_TREES = 20
+"""Syntax trees that are kept, of files with less than :data:`KEPT_SOURCE` bytes."""
+KEPT_SOURCE = 1 << 16
 
-_IMPORT = pattern(rb"\n((?:from[ \t][^\n(#]*\((?:[^)#]+|#[^\n]*)*|(?:from|import)[ \t][^\n\\]*(?:\\\r?\n[^\n\\]*)*))")
 _TOP = pattern(rb"\n[ \t]*(?:from|import)[ \t]+([A-Za-z_][A-Za-z0-9_]*)")
 _OPENS = (b"CDLL", b"LoadLibrary", b"load_library", b"PyDLL", b"dlopen", b"cdll.")
 _OPENERS = frozenset(["CDLL", "PyDLL", "LoadLibrary", "load_library", "dlopen"])
@@ -103,6 +106,7 @@ class _Sources:
         self._data: dict[str, bytes] = {}
         self._kept = 0
         self._read = 0
+        self._trees: dict[str, ast.Module | None] = {}
         for top in tops:
             self._list(top)
         self._starts: list[str] = []
@@ -147,10 +151,19 @@ class _Sources:
             self._data[source.rel] = found
         return found
 
-    def statements(self, source: _Source) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def parsed(self, source: _Source) -> ast.Module | None:
+        """Its syntax tree; a few are kept."""
+        if source.rel in self._trees:
+            return self._trees[source.rel]
+        data = self.data(source)
+        found = parse(data)
+        if len(data) < KEPT_SOURCE and len(self._trees) < KEPT_TREES:
+            self._trees[source.rel] = found
+        return found
+
+    def statements(self, source: _Source) -> list[Imported]:
         """Modules and names that its imports at the left margin ask for."""
-        for statement in dict.fromkeys(_IMPORT.findall(self.data(source))):
-            yield from parse_statement(statement, source.package)
+        return imports_of(self.data(source), source.package)
 
     def start_at(self, starts: list[str]) -> None:
         """Sets the modules from which :attr:`parents` follows imports."""
@@ -167,28 +180,24 @@ class _Sources:
     @cached_property
     def openers(self) -> list[_Source]:
         """Files that open libraries by name."""
-        if not any(word in self.text for word in _OPENS):
-            return []
-        return [source for source in self.by_module.values() if any(word in self.data(source) for word in _OPENS)]
+        return [source for source in self.by_module.values() if mentions_any(self.data(source), _OPENS)]
 
     @cached_property
     def opens(self) -> bool:
         """Some module that is imported opens a library where nothing forgives its failure, or relies on what one defines."""
         used = [source for source in self.openers if source.module in self.parents]
-        return any(_opens_plainly(self.data(source)) for source in used) or self._registers()
+        return any(_opens_plainly(self.parsed(source)) for source in used) or self._registers()
 
     def _registers(self) -> bool:
         """A module that is imported gives properties to operators (``torch.library``) that only a library can define."""
-        if b"register_fake" not in self.text and b"impl_abstract" not in self.text:
-            return False
         wanted: set[bytes] = set()
         defined: set[bytes] = set()
         for source in self.by_module.values():
             if source.module in self.parents:
                 data = self.data(source)
-                if b"register_fake" in data or b"impl_abstract" in data:
+                if mentions_any(data, (b"register_fake", b"impl_abstract")):
                     wanted.update(_REGISTERS.findall(data))
-                if b"custom_op" in data or b"Library(" in data or b"define(" in data:
+                if mentions_any(data, (b"custom_op", b"Library(", b"define(")):
                     defined.update(one or other for one, other in _DEFINES.findall(data))
         return bool(wanted - defined)
 
@@ -332,7 +341,7 @@ class _Work:
             sources = self.of(self.view.effective.get(each))
             for source in sources.by_module.values() if sources is not None else ():
                 data = sources.data(source)  # type: ignore[union-attr]
-                if not any(word in data for word in _OPENS):
+                if not mentions_any(data, _OPENS):
                     continue
                 if stem.encode() in data or _fits_pattern(data, file.path.rpartition("/")[2]):
                     return f"{text(source.rel)} loads it by its name"
@@ -409,14 +418,14 @@ class _Work:
 
     def _confirmed(self, sources: _Sources, chain: list[str]) -> bool:
         """The syntax tree of each module in `chain` shows that the import of the next one surely runs."""
-        from envdoctor.collect.syntax import executed
+        from envdoctor.collect.syntax import executed_in
 
         for module, wanted in pairwise(chain):
             source = sources.by_module.get(module)
             if source is None:
                 continue
             found = False
-            for statement in executed(sources.data(source), self.environment):
+            for statement in executed_in(sources.parsed(source), self.environment):
                 base = statement.module
                 if statement.level:
                     parts = source.package.split(".")
@@ -456,15 +465,13 @@ def _named_at_import(sources: _Sources, naming: _Source, names: set[str]) -> boo
     """The module names the library in code that its import runs, as far as that can be told: at its top, or in a function that
     code at the top of some imported module calls, itself or by another function of the module. Lazy importers are handed such
     functions instead of calling them."""
-    from envdoctor.collect.source import parse
-
-    tree = parse(sources.data(naming))
+    tree = sources.parsed(naming)
     if tree is None:
         return True
     inside: set[str] = set()
     calls: dict[str, set[str]] = {}
     top: set[str] = set()
-    todo: list[tuple[ast.AST, str | None]] = [(node, None) for node in ast.iter_child_nodes(tree)]
+    todo: list[tuple[ast.AST, str | None]] = [(node, None) for node in children(tree)]
     while todo:
         node, function = todo.pop()
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.rpartition("/")[2] in names:
@@ -475,12 +482,12 @@ def _named_at_import(sources: _Sources, naming: _Source, names: set[str]) -> boo
             (top if function is None else calls.setdefault(function, set())).add(_called(node))
         if function is None and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             function = node.name
-        todo += [(child, function) for child in ast.iter_child_nodes(node)]
+        todo += [(child, function) for child in children(node)]
     if not inside:
         return True
     for source in sources.by_module.values():
         if source.module in sources.parents and source is not naming and any(f.encode() in sources.data(source) for f in calls):
-            top |= _calls_at_top(sources.data(source))
+            top |= _calls_at_top(sources.parsed(source))
     reached: set[str] = set()
     waiting = [name for name in top if name in calls or name in inside]
     while waiting:
@@ -491,11 +498,8 @@ def _named_at_import(sources: _Sources, naming: _Source, names: set[str]) -> boo
     return not inside.isdisjoint(reached)
 
 
-def _calls_at_top(data: bytes) -> set[str]:
+def _calls_at_top(tree: ast.Module | None) -> set[str]:
     """Names of the functions that a module's own code calls, functions that it defines left out."""
-    from envdoctor.collect.source import parse
-
-    tree = parse(data)
     found: set[str] = set()
     todo: list[ast.AST] = [tree] if tree is not None else []
     while todo:
@@ -503,7 +507,7 @@ def _calls_at_top(data: bytes) -> set[str]:
         if isinstance(node, ast.Call):
             found.add(_called(node))
         if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            todo += ast.iter_child_nodes(node)
+            todo += children(node)
     return found
 
 
@@ -541,11 +545,8 @@ def _fits_pattern(data: bytes, name: str) -> bool:
     return False
 
 
-def _opens_plainly(data: bytes) -> bool:
+def _opens_plainly(tree: ast.Module | None) -> bool:
     """Some call that opens a library stands outside of every ``try`` whose handlers would forgive its failure."""
-    from envdoctor.collect.source import parse
-
-    tree = parse(data)
     todo: list[ast.AST] = [tree] if tree is not None else []
     while todo:
         node = todo.pop()
@@ -557,7 +558,7 @@ def _opens_plainly(data: bytes) -> bool:
         if isinstance(node, ast.Try) and any(_forgives(handler) for handler in node.handlers):
             todo += [*node.orelse, *node.finalbody]
         else:
-            todo += ast.iter_child_nodes(node)
+            todo += children(node)
     return False
 
 

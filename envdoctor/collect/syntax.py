@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from envdoctor.collect.source import parse
+from envdoctor.collect.source import nodes, parse
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
 _OTHER_ERRORS = frozenset(
@@ -109,7 +109,11 @@ class Exports(msgspec.Struct):
 
 def executed(data: bytes, environment: Environment) -> list[Executed]:
     """Import statements that run, and are not forgiven when they fail, whenever the module is imported."""
-    tree = parse(data)
+    return executed_in(parse(data), environment)
+
+
+def executed_in(tree: ast.Module | None, environment: Environment) -> list[Executed]:
+    """The same of a syntax tree; nothing where there is none."""
     return [] if tree is None else list(_executed(tree.body, environment, {}))
 
 
@@ -311,7 +315,8 @@ def exports(data: bytes) -> Exports:
         return found
     imported: set[str] = set()
     getattrs: list[ast.AST] = []
-    for node in ast.walk(tree):
+    every = nodes(tree)
+    for node in every:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.names.add(node.name)
             if node.name == "__getattr__":
@@ -352,11 +357,7 @@ def exports(data: bytes) -> Exports:
             if isinstance(node.slice, ast.Name):
                 found.open = True
     methods = {
-        id(item)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-        for item in node.body
-        if isinstance(item, ast.FunctionDef)
+        id(item) for node in every if isinstance(node, ast.ClassDef) for item in node.body if isinstance(item, ast.FunctionDef)
     }
     own = [node for node in getattrs if id(node) not in methods]
     if "__getattr__" in found.names and (own or "__getattr__" in imported):
