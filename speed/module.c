@@ -2,6 +2,7 @@
 #include "speed.h"
 
 static PyMethodDef methods[] = {
+    {"elf_undefined", (PyCFunction)(void (*)(void))speed_elf_undefined, METH_FASTCALL, speed_elf_undefined_doc},
     {"elf_fields", (PyCFunction)(void (*)(void))speed_elf_fields, METH_FASTCALL, speed_elf_fields_doc},
     {"elf_read", (PyCFunction)(void (*)(void))speed_elf_read, METH_FASTCALL, speed_elf_read_doc},
     {"read", (PyCFunction)(void (*)(void))speed_read, METH_FASTCALL, speed_read_doc},

@@ -24,6 +24,10 @@ extern const char speed_elf_read_doc[], speed_elf_fields_doc[];
 PyObject *speed_elf_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
 PyObject *speed_elf_fields(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* symbols.c */
+extern const char speed_elf_undefined_doc[];
+PyObject *speed_elf_undefined(PyObject *module, PyObject *const *args, Py_ssize_t count);
+
 /* files.c */
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);

@@ -330,10 +330,8 @@ class _Search:
         budget = None if self.scene.deep else MAX_LOOKUPS
         for path in sorted(self.questions):
             question = self.questions[path]
-            image = self.images.of(self._real(path))
-            if image is None:
-                continue
-            names = image.unversioned() - always
+            real = self._real(path)
+            names = native.unversioned_symbols(real) - always
             if names and not python_known:
                 names = {name for name in names if not name.startswith((b"Py", b"_Py"))}
             if not names:
@@ -345,7 +343,8 @@ class _Search:
                 )
                 return
             left = self._unresolved(question, names)
-            left = bound(image, left) if left else left
+            image = self.images.of(real) if left else None
+            left = bound(image, left) if image is not None else left
             left = self._without_global(question, left) if left else left
             if left:
                 yield self._fact(question, left)

@@ -33,6 +33,7 @@ _BAD = (struct.error, ValueError, IndexError, OverflowError, OSError)
 """What reading a file that lies, shrinks or fails under the hand can raise."""
 
 
+_NOTHING: set[bytes] = set()
 _FREE_THREADED = frozenset([b"_Py_MergeZeroLocalRefcount", b"_Py_DecRefShared"])
 
 
@@ -75,21 +76,27 @@ def read(
     if speed is not None:
         files.noted(path)
         found = speed.elf_read(path, initializer)
-        if found is not None and (python is None or not found[2]):
+        if found is not None:
             size, cut, init, facts = found
             kind, part = tidy(facts)
-            return NativeFile(
-                path=name,
-                folder=folder,
-                owner=owner,
-                size=size,
-                format="elf",
-                kind=kind,
-                slices=(part,),
-                sections_cut=cut,
-                init=init if kind == "library" else None,
-                source_beside=source_beside,
-            )
+            if kind != "library":
+                init = None
+            undefined = speed.elf_undefined(path, False) if init and python is not None else _NOTHING
+            if undefined is not None:
+                return NativeFile(
+                    path=name,
+                    folder=folder,
+                    owner=owner,
+                    size=size,
+                    format="elf",
+                    kind=kind,
+                    slices=(part,),
+                    sections_cut=cut,
+                    init=init,
+                    source_beside=source_beside,
+                    python_symbols=_missing(undefined, python) if undefined and python is not None else (),
+                    built_with_gil=bool(undefined) and python is not None and _built_with_gil(undefined, python),
+                )
     try:
         fd, info = files.open_regular(path)
     except files.Unreadable as error:
@@ -124,8 +131,9 @@ def read(
         if kind == "library" and initializer is not None:
             init = image.exports(initializer)
             if init and python is not None and isinstance(image, Elf):
-                missing = _missing(image, python)
-                gil = _built_with_gil(image, python)
+                undefined = image.undefined()
+                missing = _missing(undefined, python)
+                gil = _built_with_gil(undefined, python)
         return NativeFile(
             path=name,
             folder=folder,
@@ -202,9 +210,13 @@ def open_elf(path: str) -> Iterator[Elf | None]:
         os.close(fd)
 
 
-def unversioned_symbols(path: str) -> frozenset[bytes]:
+def unversioned_symbols(path: str) -> set[bytes]:
     """Strong undefined symbols of an ELF file that carry no version; empty for what cannot be read."""
-    return frozenset(_symbols(path, Elf.unversioned))
+    found = None
+    if speed is not None:
+        files.noted(path)
+        found = speed.elf_undefined(path, True)
+    return _symbols(path, Elf.unversioned) if found is None else found
 
 
 def defined_symbols(path: str, names: Iterable[bytes]) -> set[bytes]:
@@ -241,23 +253,22 @@ def _symbols(path: str, of_elf: Callable[[Elf], set[bytes]], of_macho: Callable[
     return set()
 
 
-def _missing(image: Elf, python: PythonSymbols) -> tuple[str, ...]:
+def _missing(undefined: set[bytes], python: PythonSymbols) -> tuple[str, ...]:
     """Strong undefined C-API symbols of known Pythons that this one does not export."""
     from envdoctor.data.python_symbols import SYMBOLS
 
-    undefined = {name for name in image.undefined() if name.startswith((b"Py", b"_Py"))}
-    suspects = {name for name in undefined if name.decode("ascii", "replace") in SYMBOLS}
-    if not suspects or not python.names:
+    known = python.names
+    if not known:
         return ()
-    return tuple(sorted(name.decode("ascii", "replace") for name in suspects - python.names))
+    names = [name.decode("ascii", "replace") for name in undefined - known if name.startswith((b"Py", b"_Py"))]
+    return tuple(sorted(name for name in names if name in SYMBOLS))
 
 
-def _built_with_gil(image: Elf, python: PythonSymbols) -> bool:
+def _built_with_gil(undefined: set[bytes], python: PythonSymbols) -> bool:
     """The module drops references as builds with the GIL do, and the interpreter is free-threaded. (``Py_DECREF`` of Python
     3.13's headers calls ``_Py_Dealloc`` in the one, ``_Py_MergeZeroLocalRefcount`` and ``_Py_DecRefShared`` in the other.)"""
     if not python.names >= _FREE_THREADED:
         return False
-    undefined = image.undefined()
     return b"_Py_Dealloc" in undefined and not undefined & _FREE_THREADED
 
 

@@ -470,8 +470,7 @@ class Elf(Window):
         return {name.encode() for names in (self.slice.version_needs if self.slice else {}).values() for name in names}
 
     def _undefined(self, *, only_unversioned: bool) -> set[bytes]:
-        unhashed, _ = self._count()
-        names, infos, sections = self._symbols(0, unhashed)
+        names, infos, sections = self._symbols(0, self._unhashed())
         found = [not section for section in sections]
         if only_unversioned and _DT_VERSYM in self.tags:
             versions = self._array("H", self._at_tag(_DT_VERSYM), len(found))
@@ -637,6 +636,13 @@ class Elf(Window):
     def _hash_width(self) -> int:
         """Bytes of a word of DT_HASH: 8 on 64-bit S/390, 4 elsewhere."""
         return 8 if self.bits == 64 and self.slice is not None and self.slice.machine == "s390x" else 4
+
+    def _unhashed(self) -> int:
+        """Number of symbols before the first hashed one."""
+        if _DT_GNU_HASH in self.tags:
+            raw = self.at(self._at_tag(_DT_GNU_HASH), 16)
+            return min(_WORDS4[self.endian].unpack(raw)[1], _MAX_SYMBOLS) if len(raw) == 16 else 0
+        return self._count()[0]
 
     def _count(self) -> tuple[int, int]:
         """Number of symbols before the first hashed one, and of all (at most ``_MAX_SYMBOLS``)."""
