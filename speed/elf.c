@@ -175,7 +175,7 @@ int elf_dynamic(struct elf *elf)
 {
     elf->needed_count = 0;
     elf->strtab.there = elf->symtab.there = elf->strsz.there = elf->soname.there = elf->rpath.there = elf->runpath.there = 0;
-    elf->gnu_hash.there = elf->versym.there = elf->flags_1.there = 0;
+    elf->hash.there = elf->gnu_hash.there = elf->versym.there = elf->flags_1.there = 0;
     elf->verdef.there = elf->verdefnum.there = elf->verneed.there = elf->verneednum.there = 0;
     elf->flags_1.value = elf->verdefnum.value = elf->verneednum.value = 0;
     if (!elf->has_dynamic)
@@ -198,6 +198,7 @@ int elf_dynamic(struct elf *elf)
             elf->needed[elf->needed_count++] = value;
             leading += i == leading;
             break;
+        case DT_HASH: tag = &elf->hash; break;
         case DT_STRTAB: tag = &elf->strtab; break;
         case DT_SYMTAB: tag = &elf->symtab; break;
         case DT_STRSZ: tag = &elf->strsz; break;
@@ -455,7 +456,9 @@ static int defines(struct elf *elf, const char *name, size_t size)
 {
     uint64_t base, symbols, strings, versions = 0;
     const unsigned char *raw;
-    if (!elf->symtab.there || !elf->strtab.there || !elf->gnu_hash.there)
+    if (!elf->symtab.there || !elf->strtab.there || (!elf->gnu_hash.there && !elf->hash.there))
+        return 0;
+    if (!elf->gnu_hash.there)
         return -1;
     if (!elf_offset(elf, elf->gnu_hash.value, &base) || !elf_offset(elf, elf->symtab.value, &symbols)
         || !elf_offset(elf, elf->strtab.value, &strings)

@@ -6,6 +6,7 @@
 
 enum {
     DT_NEEDED = 1,
+    DT_HASH = 4,
     DT_STRTAB = 5,
     DT_SYMTAB = 6,
     DT_STRSZ = 10,
@@ -59,7 +60,7 @@ struct elf {
     uint16_t kind, machine;
     uint8_t osabi;
     int sections_cut;
-    struct tag strtab, symtab, strsz, soname, rpath, runpath, gnu_hash, versym, flags_1, verdef, verdefnum, verneed, verneednum;
+    struct tag strtab, symtab, strsz, soname, rpath, runpath, hash, gnu_hash, versym, flags_1, verdef, verdefnum, verneed, verneednum;
     uint64_t needed[MAX_NEEDED];
     unsigned needed_count;
 };

@@ -15,6 +15,13 @@ static PyMethodDef methods[] = {
 
 static int execute(PyObject *module)
 {
+    PyObject *ahead = PyType_FromSpec(&speed_ahead_spec);
+    if (ahead == NULL)
+        return -1;
+    if (PyModule_AddObject(module, "Ahead", ahead) < 0) {
+        Py_DECREF(ahead);
+        return -1;
+    }
     return 0;
 }
 

@@ -28,6 +28,9 @@ PyObject *speed_elf_fields(PyObject *module, PyObject *const *args, Py_ssize_t c
 extern const char speed_elf_undefined_doc[];
 PyObject *speed_elf_undefined(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* ahead.c */
+extern PyType_Spec speed_ahead_spec;
+
 /* files.c */
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);

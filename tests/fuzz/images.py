@@ -1,4 +1,5 @@
 """Random damage to ELF, Mach-O and PE files and to ld.so.cache, at the readers themselves: `make fuzz-images COUNT=500000`.
+The compiled readers are held to those in Python on damaged ELF files.
 
 Each round spoils one sound file (a fixture, one of the corpus, one built here with all the tables that a reader follows),
 most often in its headers and tables, and asks the reader for everything that it can tell. Only the errors that the callers
@@ -31,7 +32,8 @@ from envdoctor.collect.native.macho import FAT, THIN, MachO  # noqa: E402
 from envdoctor.collect.native.pe import Pe  # noqa: E402
 from tests.fuzz import corpus  # noqa: E402
 
-FORMS = ("elf", "cache", "macho", "pe")
+FORMS = ("elf", "cache", "macho", "pe", "twins")
+"""``twins``: ELF files by which the compiled readers are held to those in Python."""
 SLOW = 0.5
 EXPECTED = (struct.error, ValueError, IndexError, OverflowError, OSError)
 NUMBERS = (0, 1, 2, 7, 8, 0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFF0, 0xFFFFFFFF)
@@ -250,6 +252,8 @@ def seeds() -> dict[str, list[bytes]]:
             elf_with_everything(64, ">"),
             elf_with_everything(32, ">"),
             without(everything, 0x6FFFFEF5),
+            without(everything, 0x6FFFFFF0),
+            without(everything, 0x6FFFFFFE),
             corpus.elf(),
             *(p.read_bytes() for p in sorted(fixtures.glob("*.elf"))),
         ],
@@ -341,10 +345,38 @@ def examine(path: str) -> None:
         os.close(fd)
 
 
+def examine_twins(path: str) -> bool:
+    """Whether the compiled reader takes the file. What it says of it is what the one in Python says."""
+    compiled = native.speed
+    init = b"PyInit_native"
+    found = compiled.elf_read(path, init)
+    ahead = native.Ahead(os.path.dirname(path), [os.path.basename(path)])
+    asked = [compiled.elf_undefined(path, one) for one in (False, True)]
+    plain = compiled.elf_read(path, None)
+    assert ahead.take(os.path.basename(path)) == plain
+    with_it = native.read(path, rel="alpha/native.so")
+    native.speed = None
+    try:
+        assert native.read(path, rel="alpha/native.so") == with_it
+        if found is not None:
+            assert plain is not None and plain[:2] + plain[3:] == found[:2] + found[3:]
+        if asked != [None, None]:
+            with native.open_elf(path) as image:
+                assert image is not None
+                twins = [image.undefined(), image.unversioned()]
+            assert all(one is None or one == other for one, other in zip(asked, twins, strict=True))
+    finally:
+        native.speed = compiled
+    return found is not None
+
+
 def run(form: str, count: int, first: int, tell: Callable[[str], None] = print) -> int:
     """`count` rounds with the seeds `first`, `first` + 1, …; the number of files that failed."""
-    sound = seeds()[form]
-    failures = 0
+    if form == "twins" and native.speed is None:
+        tell("twins: no compiled readers here")
+        return 0
+    sound = [data for data in seeds()["elf"] if data[4:6] == b"\2\1"] if form == "twins" else seeds()[form]
+    failures = taken = 0
     slowest = 0.0
     folder = "/dev/shm" if os.path.isdir("/dev/shm") else None
     with tempfile.NamedTemporaryFile(prefix="envdoctor-fuzz-", dir=folder) as file:
@@ -357,6 +389,8 @@ def run(form: str, count: int, first: int, tell: Callable[[str], None] = print) 
             try:
                 if form == "cache":
                     examine_cache(data)
+                elif form == "twins":
+                    taken += examine_twins(file.name)
                 else:
                     examine(file.name)
                 trouble = ""
@@ -376,6 +410,8 @@ def run(form: str, count: int, first: int, tell: Callable[[str], None] = print) 
                     break
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     tell(f"{form}: {count} rounds from seed {first}, {failures} failed, slowest {1000 * slowest:.0f} ms, peak {peak} MiB")
+    if form == "twins":
+        tell(f"twins: the compiled reader took {taken} of them")
     return failures
 
 

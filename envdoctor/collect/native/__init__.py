@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Literal
 
@@ -33,7 +33,6 @@ _BAD = (struct.error, ValueError, IndexError, OverflowError, OSError)
 """What reading a file that lies, shrinks or fails under the hand can raise."""
 
 
-_NOTHING: set[bytes] = set()
 _FREE_THREADED = frozenset([b"_Py_MergeZeroLocalRefcount", b"_Py_DecRefShared"])
 
 
@@ -70,33 +69,67 @@ def read(
     distribution that it belongs to, `source_beside` is passed on. With `python`, extension modules without a tag in their
     name are asked for C-API symbols that this interpreter lacks.
     """
-    name = text(rel if rel is not None else path)
-    module = module_of(rel) if rel is not None else None
-    initializer = _init_name(module[1].stem) if module is not None and module[1].family == "none" else None
+    initializer = _initializer(rel) if rel is not None else None
     if speed is not None:
         files.noted(path)
         found = speed.elf_read(path, initializer)
         if found is not None:
-            size, cut, init, facts = found
-            kind, part = tidy(facts)
-            if kind != "library":
-                init = None
-            undefined = speed.elf_undefined(path, False) if init and python is not None else _NOTHING
-            if undefined is not None:
-                return NativeFile(
-                    path=name,
-                    folder=folder,
-                    owner=owner,
-                    size=size,
-                    format="elf",
-                    kind=kind,
-                    slices=(part,),
-                    sections_cut=cut,
-                    init=init,
-                    source_beside=source_beside,
-                    python_symbols=_missing(undefined, python) if undefined and python is not None else (),
-                    built_with_gil=bool(undefined) and python is not None and _built_with_gil(undefined, python),
-                )
+            fact = _tidy(found, path, folder, rel if rel is not None else path, owner, source_beside, python)
+            if fact is not None:
+                return fact
+    return _read(path, folder, rel if rel is not None else path, owner, source_beside, python, initializer)
+
+
+def _tidy(
+    found: tuple[int, bool, bool | None, bytes],
+    path: str,
+    folder: int,
+    rel: str,
+    owner: str | None,
+    source_beside: bool,
+    python: PythonSymbols | None,
+) -> NativeFile | None:
+    """The fact of a file of which the compiled reader says `found`; None where it cannot say all that is asked."""
+    size, cut, init, facts = found
+    kind, slices = tidy(facts)
+    missing: tuple[str, ...] = ()
+    gil = False
+    if init is not None:
+        if kind != "library":
+            init = None
+        elif init and python is not None:
+            undefined = speed.elf_undefined(path, False)
+            if undefined is None:
+                return None
+            missing = _missing(undefined, python)
+            gil = _built_with_gil(undefined, python)
+    return NativeFile(
+        path=rel if rel.isascii() else text(rel),
+        folder=folder,
+        owner=owner,
+        size=size,
+        format="elf",
+        kind=kind,
+        slices=slices,
+        sections_cut=cut,
+        init=init,
+        source_beside=source_beside,
+        python_symbols=missing,
+        built_with_gil=gil,
+    )
+
+
+def _read(
+    path: str,
+    folder: int,
+    rel: str,
+    owner: str | None,
+    source_beside: bool,
+    python: PythonSymbols | None,
+    initializer: bytes | None,
+) -> NativeFile:
+    """:func:`read` without the compiled reader."""
+    name = text(rel)
     try:
         fd, info = files.open_regular(path)
     except files.Unreadable as error:
@@ -165,25 +198,62 @@ def read_all(
     modules: Container[str] | None = None,
     python: PythonSymbols | None = None,
     known: Mapping[str, NativeFile] | None = None,
+    ahead: Ahead | None = None,
 ) -> list[NativeFile]:
     """:func:`read` for all `paths` below `root`, in their order.
 
     `owners` maps (site folder, path) to the distribution; `modules` holds the paths of all files of the folder, for
-    ``source_beside``; `known` has facts of files that need not be read again, by absolute path.
+    ``source_beside``; `known` has facts of files that need not be read again, by absolute path;
+    `ahead` are the same files, begun earlier.
     """
+    paths = list(paths)
+    if known:
+        ahead = None
+    if ahead is None and speed is not None:
+        ahead = Ahead(root, [rel for rel in paths if f"{root}/{rel}" not in known] if known else paths)
     found = []
     for rel in paths:
-        beside = False
-        if modules is not None:
-            package, slash, name = rel.rpartition("/")
-            beside = f"{package}{slash}{name.partition('.')[0]}.py" in modules
+        package, slash, name = rel.rpartition("/")
+        beside = modules is not None and f"{package}{slash}{name.partition('.')[0]}.py" in modules
         owner = owners.get((folder, rel))
         path = f"{root}/{rel}"
-        if known is not None and path in known:
+        if known and path in known:
             found.append(msgspec.structs.replace(known[path], owner=owner, source_beside=beside))
-        else:
-            found.append(read(path, folder=folder, rel=rel, owner=owner, source_beside=beside, python=python))
+            continue
+        said = ahead.take(rel) if ahead is not None else None
+        fact = None
+        if said is not None:
+            files.noted(path)
+            fact = _tidy(said, path, folder, rel, owner, beside, python)
+        found.append(fact or read(path, folder=folder, rel=rel, owner=owner, source_beside=beside, python=python))
     return found
+
+
+class Ahead:
+    """The headers of many files below a folder, which threads read while something else is done; nothing is noted in the watch
+    before the answers are taken. Only where there are compiled readers."""
+
+    def __init__(self, root: str, paths: Sequence[str]) -> None:
+        self._places = {rel: place for place, rel in enumerate(paths)}
+        self._found = speed.Ahead(root, [(rel, _initializer(rel)) for rel in paths], _threads())
+
+    def take(self, rel: str) -> tuple[int, bool, bool | None, bytes] | None:
+        """What the compiled reader says of the file, waited for; None where it leaves it to others, or was not asked."""
+        place = self._places.get(rel)
+        return self._found.take(place) if place is not None else None
+
+
+def ahead(root: str, paths: Sequence[str]) -> Ahead | None:
+    """Begins to read the headers of those files, for :func:`read_all`; None where nothing can be gained by that."""
+    return Ahead(root, paths) if speed is not None and _threads() else None
+
+
+def _threads() -> int:
+    """How many threads may run beside this one."""
+    try:
+        return min(len(os.sched_getaffinity(0)), 5) - 1
+    except (AttributeError, OSError):
+        return min(os.cpu_count() or 1, 5) - 1
 
 
 @contextmanager
@@ -270,6 +340,14 @@ def _built_with_gil(undefined: set[bytes], python: PythonSymbols) -> bool:
     if not python.names >= _FREE_THREADED:
         return False
     return b"_Py_Dealloc" in undefined and not undefined & _FREE_THREADED
+
+
+def _initializer(rel: str) -> bytes | None:
+    """The function by which the file at `rel` would be an extension module, if its name does not tell whether it is one."""
+    if rel[rel.rfind("/") + 1 :].partition(".")[2] not in ("so", "pyd"):
+        return None  # a tag, or no module's name at all
+    module = module_of(rel)
+    return _init_name(module[1].stem) if module is not None and module[1].family == "none" else None
 
 
 def _init_name(stem: str) -> bytes:

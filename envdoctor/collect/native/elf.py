@@ -103,7 +103,7 @@ _NOTE_PROPERTY = {"<": b"\5\0\0\0GNU\0", ">": b"\0\0\0\5GNU\0"}
 _TEXTS: dict[bytes, str] = {}
 _TUPLES: dict[tuple[str, ...], tuple[str, ...]] = {}
 _HASHES: dict[bytes, int] = {}
-_TIDY: dict[bytes, tuple[Kind, Slice]] = {}
+_TIDY: dict[bytes, tuple[Kind, tuple[Slice]]] = {}
 _WORDS: dict[bytes, Any] = {}
 """What many files say alike is kept once: names of libraries and versions, and hashes of symbols that are looked up; whole
 slices and their parts by what the compiled reader says."""
@@ -781,7 +781,7 @@ def _linked(
     }
 
 
-def tidy(facts: bytes) -> tuple[Kind, Slice]:
+def tidy(facts: bytes) -> tuple[Kind, tuple[Slice]]:
     """What the file is of which the compiled reader says `facts`, and its slice: those of :class:`Elf`."""
     found = _TIDY.get(facts)
     if found is None:
@@ -792,7 +792,7 @@ def tidy(facts: bytes) -> tuple[Kind, Slice]:
     return found
 
 
-def _tidy(facts: bytes) -> tuple[Kind, Slice]:
+def _tidy(facts: bytes) -> tuple[Kind, tuple[Slice]]:
     (
         machine, flags, osabi, program, dynamic, pie, no_defaults, stack, minimum, isa,
         loader, soname, rpath, runpath, needed, needs, definitions,
@@ -801,7 +801,7 @@ def _tidy(facts: bytes) -> tuple[Kind, Slice]:
     said: dict[str, Any] = {}
     if dynamic:
         kind, said = _linked(kind, loader, needed, soname, rpath, runpath, needs, definitions, pie)
-    return kind, Slice(
+    part = Slice(
         machine=machine_name(machine, 64, True, flags),
         bits=64,
         little_endian=True,
@@ -813,6 +813,7 @@ def _tidy(facts: bytes) -> tuple[Kind, Slice]:
         no_default_folders=no_defaults,
         **said,
     )
+    return kind, (part,)
 
 
 @lru_cache(maxsize=256)
