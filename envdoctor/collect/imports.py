@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from envdoctor.collect import files as fs
@@ -172,13 +172,14 @@ class _Walk:
         self.suspects: list[Suspect] = []
         self.openers: list[_Visit] = []
         """Modules that may open libraries."""
-        self.natives: dict[int, set[str]] = {}
+        self.contents: dict[int, tuple[Container[str], Container[str], set[str]]] = {}
+        """Of each folder that Python searches: files, folders, and native files up to the first dot of their name."""
         for index, tree in self.trees.items():
             stems = set()
             for rel in tree.natives:
                 folder, slash, name = rel.rpartition("/")
                 stems.add(folder + slash + name.partition(".")[0])
-            self.natives[index] = stems
+            self.contents[index] = (tree.files, tree.folders, stems)
         self._places: dict[str, Place | None] = {}
         self._sources: dict[str, bytes] = {}
         self._kept = 0
@@ -256,20 +257,22 @@ class _Walk:
     def _look(self, folders: tuple[tuple[int, str], ...], name: str) -> Place | None:
         portions = []
         for index, folder in folders:
-            tree = self.trees[index]
+            files, inner, natives = self.contents[index]
             stem = f"{folder}/{name}" if folder else name
-            if stem in tree.folders:
-                if stem + "/__init__.py" in tree.files:
-                    return Place(_PACKAGE, index, stem + "/__init__.py", ((index, stem),))
-                if stem + "/__init__" in self.natives[index] or stem + "/__init__.pyc" in tree.files:
+            is_folder = stem in inner
+            if is_folder:
+                init = stem + "/__init__"
+                if init + ".py" in files:
+                    return Place(_PACKAGE, index, init + ".py", ((index, stem),))
+                if init in natives or init + ".pyc" in files:
                     return Place(_NATIVE, index, stem, ((index, stem),))
-            if stem in self.natives[index]:
+            if stem in natives:
                 return Place(_NATIVE, index, stem)
-            if stem + ".py" in tree.files:
+            if stem + ".py" in files:
                 return Place(_MODULE, index, stem + ".py")
-            if stem + ".pyc" in tree.files:
+            if stem + ".pyc" in files:
                 return Place(_NATIVE, index, stem)
-            if stem in tree.folders:
+            if is_folder:
                 portions.append((index, stem))
         return Place(_NAMESPACE, portions[0][0], "", tuple(portions)) if portions else None
 
@@ -414,48 +417,73 @@ class _Walk:
             self.suspects.append(Suspect(visit.module, head, ()))
             return
         foreign = visit.module.partition(".")[0] != head
-        full = foreign and self.counts.get(head, 0) >= self.share
+        full = self.counts.get(head, 0) >= self.share
+        if full and self.cut and not foreign:
+            return  # nothing of it is visited, and that is known
+        full = full and foreign
         place = self._enter(visit, module, following)
         if place is None or not names:
             return
         if place.kind not in (_PACKAGE, _MODULE):
             if place.kind == _NAMESPACE:
                 for name in names:
-                    self._enter(visit, f"{module}.{name}", following, optional=True)
+                    if name != "*":
+                        self._submodule(visit, module, place, name, following)
             return
         doubtful = []
         for name in names:
             if name == "*" or (full and self._mentioned(module, place, name.encode(), 0)):
                 continue
-            if place.folders and self._enter(visit, f"{module}.{name}", following, optional=True):
+            if place.folders and self._submodule(visit, module, place, name, following):
                 continue
             if foreign and (full or not self._mentioned(module, place, name.encode(), 0)):
                 doubtful.append(name)
         if doubtful:
             self.suspects.append(Suspect(visit.module, module, tuple(doubtful)))
 
-    def _enter(self, visit: _Visit, module: str, following: list[_Visit], optional: bool = False) -> Place | None:
-        """Visits a module and its parents. A submodule that is not there is a suspect unless it is `optional`."""
+    def _enter(self, visit: _Visit, module: str, following: list[_Visit]) -> Place | None:
+        """Visits a module and its parents. A submodule that is not there is a suspect."""
         place = self.find(module)
         if place is None:
-            if not optional and "." in module:
+            if "." in module:
                 self._missing(visit, module)
-            return None
-        if module not in self.visits:
-            parts = module.split(".")
-            for end in range(1, len(parts) + 1):
-                name = ".".join(parts[:end])
-                if name in self.visits:
-                    continue
-                if self.counts.get(parts[0], 0) >= self.share:
-                    self.cut = True
-                    break
-                found = self.find(name)
-                if found is not None and found.kind in (_PACKAGE, _MODULE):
-                    self.counts[parts[0]] = self.counts.get(parts[0], 0) + 1
-                    self.visits[name] = step = _Visit(name, found, visit.module)
-                    following.append(step)
+        elif module not in self.visits:
+            self._visit(visit, module, following)
         return place
+
+    def _submodule(self, visit: _Visit, module: str, place: Place, name: str, following: list[_Visit]) -> bool:
+        """Visits what `name` in a package or namespace is; false where it is no module."""
+        dotted = f"{module}.{name}"
+        try:
+            found = self._places[dotted]
+        except KeyError:
+            found = self._places[dotted] = self._look(place.folders, name)
+        if found is None:
+            return False
+        if dotted not in self.visits:
+            self._visit(visit, dotted, following)
+        return True
+
+    def _visit(self, visit: _Visit, module: str, following: list[_Visit]) -> None:
+        """Visits a module that is there, its parents first, as far as the share of the top-level package goes."""
+        top = module.partition(".")[0]
+        if self.counts.get(top, 0) >= self.share:
+            self.cut = True
+            return
+        parts = module.split(".")
+        for end in range(1, len(parts) + 1):
+            name = ".".join(parts[:end])
+            if name in self.visits:
+                continue
+            count = self.counts.get(top, 0)
+            if count >= self.share:
+                self.cut = True
+                break
+            found = self.find(name)
+            if found is not None and found.kind in (_PACKAGE, _MODULE):
+                self.counts[top] = count + 1
+                self.visits[name] = step = _Visit(name, found, visit.module)
+                following.append(step)
 
     def _mentioned(self, module: str, place: Place, name: bytes, depth: int) -> bool:
         """The file, or one that it imports everything from, contains the name; for all we know a native one does, too."""
