@@ -45,7 +45,9 @@ def commands(target: Path) -> list[list[str]]:
         link = [*cc, *link[1:]]
     flags = [*shlex.split(config.get("CCSHARED") or "-fPIC"), "-O2", "-g0", "-fvisibility=hidden", f"-DPy_LIMITED_API={ABI}"]
     arches = [f for f in shlex.split(config.get("CFLAGS") or "") if f in ("-arch", "arm64", "x86_64")]
-    include = [f"-I{folder}" for folder in dict.fromkeys([sysconfig.get_paths()["include"], sysconfig.get_paths()["platinclude"]])]
+    include = [
+        f"-I{folder}" for folder in dict.fromkeys([sysconfig.get_paths()["include"], sysconfig.get_paths()["platinclude"]])
+    ]
     sources = [str(path) for path in sorted(SOURCES.glob("*.c"))]
     warnings = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-cast-function-type"]
     extra = shlex.split(os.environ.get("CFLAGS", ""))

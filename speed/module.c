@@ -15,6 +15,13 @@ static PyMethodDef methods[] = {
 
 static int execute(PyObject *module)
 {
+    PyObject *type = PyType_FromSpec(&speed_index_spec);
+    if (type == NULL)
+        return -1;
+    if (PyModule_AddObject(module, "Index", type) < 0) {
+        Py_DECREF(type);
+        return -1;
+    }
     PyObject *ahead = PyType_FromSpec(&speed_ahead_spec);
     if (ahead == NULL)
         return -1;

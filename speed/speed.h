@@ -35,6 +35,9 @@ extern PyType_Spec speed_ahead_spec;
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
+/* records.c */
+extern PyType_Spec speed_index_spec;
+
 /* sources.c */
 extern const char speed_mentions_any_doc[], speed_statements_doc[], speed_imports_of_doc[], speed_headers_doc[];
 PyObject *speed_mentions_any(PyObject *module, PyObject *const *args, Py_ssize_t count);

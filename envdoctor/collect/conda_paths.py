@@ -244,13 +244,13 @@ class _Judge:
         wanted = [(at, path) for at, paths in outside for path in paths]
         for place, members in zip(self.places, inside, strict=True):
             skip = len(place.start)
-            different, sure, others = place.tree.different, place.recorded.sure, place.recorded.others
+            different, recorded = place.tree.different, place.recorded.has
             walked = not self.scene.deep and place.tree.measured_depth is None
             for at, paths in members:
                 for path in paths:
                     rel = path[skip:]
                     by_walk = walked and path.endswith(MEASURED_ENDINGS) and "test" not in path
-                    if by_walk and (rel in sure or rel in others) and rel not in different:
+                    if by_walk and rel not in different and recorded(rel):
                         self.counts["measured"] += 1
                     else:
                         wanted.append((at, path))

@@ -444,12 +444,11 @@ class _Site:
         if rows.too_large:
             problems.append(f"RECORD: larger than {RECORD_LIMIT >> 20} MiB, not read")
             return None, (), []
-        if rows.malformed and not rows.paths:
+        if rows.malformed and not rows.count:
             problems.append("RECORD: no line of it is a row")
         self.owned.indices[name] = index
-        heads = {folder.partition("/")[0] for folder in rows.folders if folder}
-        tops = [path for path in rows.paths if "/" not in path] if "" in rows.folders else []
-        heads.update(tops)
+        tops = rows.tops()
+        heads = rows.heads().union(tops)
         self.heads |= heads
         names: set[str] = set()
         for head in heads:
@@ -469,7 +468,7 @@ class _Site:
         missing: list[RecordRow] = []
         outside: list[str] = []
         candidates = list(self.tree.absent.get(name, ()))
-        unknown = {folder for folder in rows.folders - self.tree.known if not folder.endswith("__pycache__")}
+        unknown = set(self.recorded.unknown(name, self.tree.known))
         if unknown:
             starts = tuple(folder + "/" for folder in unknown)
             candidates += [path for path in rows.paths if path.startswith(starts) and path.rpartition("/")[0] in unknown]
@@ -493,7 +492,7 @@ class _Site:
         missing.sort(key=lambda row: row.path)
         resized.sort(key=lambda row: row.path)
         return Record(
-            rows=len(rows.paths),
+            rows=rows.count,
             missing=tuple(missing[:ROWS_KEPT]),
             resized=tuple(resized[:ROWS_KEPT]),
             rehashed=tuple(rehashed[:ROWS_KEPT]),

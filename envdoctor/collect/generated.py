@@ -49,9 +49,7 @@ def collect(
     found: dict[tuple[int, str, str, str], tuple[str, int]] = {}
     modern: dict[tuple[int, str], int] = {}
     for index, tree in active:
-        recorded = owned[index].recorded
-        candidates = [path for info in recorded.with_protobuf for path in recorded.rows[info].paths if "_pb2" in path]
-        candidates += tree.unrecorded
+        candidates = [*owned[index].recorded.generated(), *tree.unrecorded]
         generated = sorted({p for p in candidates if p.endswith(("_pb2.py", "_pb2_grpc.py")) and p in tree.files})
         if len(generated) > MAX_FILES:
             scene.gap("generated", tree.root, f"more than {MAX_FILES} generated modules; the rest was not read")

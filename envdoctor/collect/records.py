@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -23,6 +23,8 @@ MANY_ROWS = 20
 """Distributions of fewer files are always listed, whatever their times say."""
 AT_ONCE = 50_000_000
 """Nanoseconds between two files that one installer writes one after the other."""
+NOT_IMPORTED = frozenset(["tests", "test", "testing", "_tests"])
+"""Folders whose modules no import of a package loads: their sizes are compared only with ``--deep``."""
 NATIVE_SUFFIXES = (".so", ".pyd", ".dylib", ".dll")
 
 
@@ -34,23 +36,36 @@ def is_native(name: str) -> bool:
     return bool(version) and all("0" <= part[:1] <= "9" for part in version.split("."))
 
 
-class Rows(NamedTuple):
+class Rows:
     """RECORD of one metadata folder, column by column, as written (surrogate-escaped where not UTF-8)."""
 
-    paths: list[str]
-    sizes: list[str]
-    malformed: list[str]
-    """Lines that are no rows."""
-    folders: set[str]
-    """Folders that the rows stand in."""
-    file: str
-    """Where it stands."""
-    too_large: bool = False
+    def __init__(self, file: str, paths: list[str], sizes: list[str], malformed: list[str], folders: set[str]) -> None:
+        self.file = file
+        """Where it stands."""
+        self.paths, self.sizes = paths, sizes
+        self.malformed = malformed
+        """Lines that are no rows."""
+        self.folders = folders
+        """Folders that the rows stand in."""
+        self.too_large = False
+
+    @property
+    def count(self) -> int:
+        """Number of rows."""
+        return len(self.paths)
+
+    def heads(self) -> set[str]:
+        """The first parts of the folders."""
+        return {folder.partition("/")[0] for folder in self.folders if folder}
+
+    def tops(self) -> list[str]:
+        """Paths that stand in no folder."""
+        return [path for path in self.paths if "/" not in path] if "" in self.folders else []
 
     def hashes(self) -> list[str]:
         """The column of hashes. It is read once more: few of the many rows are ever asked for theirs."""
         try:
-            paths, hashes, _, _ = _columns(fs.read(self.file, RECORD_LIMIT + 1).data)
+            paths, hashes, _, _ = columns(fs.read(self.file, RECORD_LIMIT + 1).data)
         except fs.Unreadable:
             paths, hashes = [], []
         return hashes if paths == self.paths else [""] * len(self.paths)  # written anew in between
@@ -71,10 +86,11 @@ class Recorded(msgspec.Struct):
     """Paths that more than one metadata folder records, with those; compiled modules aside."""
     untouched: dict[str, int] = msgspec.field(default_factory=dict)
     """Metadata folders whose RECORD an installer wrote here and nobody has changed since, with the time (ns) of that."""
-    with_protobuf: list[str] = msgspec.field(default_factory=list)
-    """Metadata folders whose RECORD names modules that protoc made (``x_pb2.py``)."""
     installers: dict[str, bytes] = msgspec.field(default_factory=dict)
     """What INSTALLER holds, of untouched metadata folders in which RECORD's hash of it says that."""
+    index: Any = None
+    """The compiled table that answers instead of ``where``, ``sure`` and ``others`` (``collect.compiled``); None without."""
+    _with_protobuf: list[str] = msgspec.field(default_factory=list)
     _by_folder: dict[str, dict[str, dict[str, str]]] = msgspec.field(default_factory=dict)
 
     def groups(self, folder: str) -> dict[str, dict[str, str]]:
@@ -103,14 +119,40 @@ class Recorded(msgspec.Struct):
         groups = self.groups(folder)
         return next((info for info in reversed(infos) if name in groups[info]), None)
 
+    def has(self, path: str) -> bool:
+        """Some RECORD names `path`, spelled as a walk spells it."""
+        return path in self.sure or path in self.others
+
+    def unknown(self, info: str, known: set[str]) -> list[str]:
+        """Folders of the rows of `info` that are not `known`, those of compiled modules aside."""
+        return [folder for folder in self.rows[info].folders - known if not folder.endswith("__pycache__")]
+
+    def generated(self) -> list[str]:
+        """Recorded modules that protoc made."""
+        ends = ("_pb2.py", "_pb2_grpc.py")
+        return [path for info in self._with_protobuf for path in self.rows[info].paths if path.endswith(ends)]
+
+
+def infos_in(root: str) -> list[str]:
+    """Metadata folders in `root`, leftovers (``~name``) aside; none where it cannot be listed."""
+    try:
+        return [name for name in fs.names(root) if name.lower().endswith(".dist-info") and name[0] != "~"]
+    except fs.Unreadable:
+        return []
+
 
 def read(root: str) -> Recorded:
     """The RECORDs of all dist-info folders in `root`, leftovers (``~name``) aside. A folder that cannot be listed has none."""
+    from envdoctor.collect import compiled
+
+    tidy = compiled.read(root, NOT_IMPORTED) if compiled.available() else None
+    return tidy if tidy is not None else reference(root)
+
+
+def reference(root: str) -> Recorded:
+    """:func:`read` by this module alone."""
     found = Recorded()
-    try:
-        infos = [name for name in fs.names(root) if name.lower().endswith(".dist-info") and name[0] != "~"]
-    except fs.Unreadable:
-        return found
+    infos = infos_in(root)
     where: dict[str, list[str]] = {}
     for info in infos:
         try:
@@ -119,31 +161,45 @@ def read(root: str) -> Recorded:
             continue
         file = f"{root}/{info}/RECORD"
         if len(data) > RECORD_LIMIT:
-            found.rows[info] = Rows([], [], [], set(), file, True)
+            found.rows[info] = too_large(file)
             continue
         if b"_pb2" in data:
-            found.with_protobuf.append(info)
-        paths, _, sizes, malformed = _columns(data)
+            found._with_protobuf.append(info)
+        paths, _, sizes, malformed = columns(data)
         folders = {path.rpartition("/")[0] for path in paths}
         if "" in folders:
             folders -= _of_nobody(paths, malformed)
         for folder in folders:
             where.setdefault(folder, []).append(info)
-        found.rows[info] = Rows(paths, sizes, malformed, folders, file)
-        written = _written(f"{root}/{info}")
-        if written:
-            installer = _installer(data)
-            if installer:
-                fs.noted(f"{root}/{info}/INSTALLER")
-                found.installers[info] = installer
-        if written and len(paths) > MANY_ROWS:
-            found.untouched[info] = written
+        found.rows[info] = Rows(file, paths, sizes, malformed, folders)
+        if note_times(found, root, info, data):
             found.sure.update(_plain(paths, folders))
         else:
             found.others.update(_plain(paths, folders))
     found.where = {folder: tuple(infos) for folder, infos in where.items()}
     found.twice = _twice(found)
     return found
+
+
+def too_large(file: str) -> Rows:
+    """Stands for a RECORD that is larger than any real one."""
+    rows = Rows(file, [], [], [], set())
+    rows.too_large = True
+    return rows
+
+
+def note_times(found: Recorded, root: str, info: str, data: bytes) -> bool:
+    """Notes when and by whom the RECORD `data` was written; whether its files are taken for untouched since."""
+    written = _written(f"{root}/{info}")
+    if written:
+        installer = _installer(data)
+        if installer:
+            fs.noted(f"{root}/{info}/INSTALLER")
+            found.installers[info] = installer
+    if not written or found.rows[info].count <= MANY_ROWS:
+        return False
+    found.untouched[info] = written
+    return True
 
 
 def _twice(found: Recorded) -> dict[str, list[str]]:
@@ -236,7 +292,7 @@ def _installer(data: bytes) -> bytes:
     return INSTALLERS.get(data[at + 28 : at + 71], b"") if at > 0 else b""
 
 
-def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
+def columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
     """Path, hash and size of every row, and the lines that are no rows. Without quotes the whole file is cut at once."""
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n")
@@ -276,4 +332,4 @@ def _columns(data: bytes) -> tuple[list[str], list[str], list[str], list[str]]:
 
 def sizes(data: bytes) -> list[str]:
     """The third column of a RECORD, as written; '' where a row has none."""
-    return _columns(data)[2]
+    return columns(data)[2]

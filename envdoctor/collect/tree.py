@@ -10,15 +10,15 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from envdoctor.collect import compiled, watch
 from envdoctor.collect import files as fs
-from envdoctor.collect import watch
 from envdoctor.collect.files import unreadable
-from envdoctor.collect.records import MAX_PATH, NATIVE_SUFFIXES, Recorded, is_native
+from envdoctor.collect.records import MAX_PATH, NATIVE_SUFFIXES, NOT_IMPORTED, Recorded, is_native
 
 if TYPE_CHECKING:
     from envdoctor.snapshot import Site
@@ -27,13 +27,21 @@ MAX_FILES = 3_000_000
 """Files after which a walk stops; no real environment comes near."""
 MAX_LINKED = 200_000
 """Files listed below linked folders, all together."""
-NOT_IMPORTED = frozenset(["tests", "test", "testing", "_tests"])
-"""Folders whose modules no import of a package loads: their sizes are compared only with ``--deep``."""
 MEASURED = 20_000
 """Modules whose size is compared without ``--deep``: all of an ordinary environment, in larger ones those nearest to the top."""
 Measured = tuple[list[tuple[str, str]], list[str], dict[str, int]]
 """Metadata folder and path of what cannot be measured; which of that is no plain file; paths of another size than recorded."""
 _ENDINGS = frozenset(suffix[-3:] for suffix in NATIVE_SUFFIXES)
+
+
+class Paths(Protocol):
+    """As much of a set of paths as the compiled table has, too."""
+
+    def __contains__(self, path: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def __len__(self) -> int: ...
+    def update(self, paths: Iterable[str], /) -> None: ...
+    def difference_update(self, paths: Iterable[str], /) -> None: ...
 
 
 class Tree(msgspec.Struct):
@@ -43,7 +51,7 @@ class Tree(msgspec.Struct):
     """
 
     root: str
-    files: set[str] = msgspec.field(default_factory=set)
+    files: Paths = msgspec.field(default_factory=set[str])
     """All files."""
     folders: set[str] = msgspec.field(default_factory=set)
     known: set[str] = msgspec.field(default_factory=set)
@@ -81,8 +89,12 @@ class Tree(msgspec.Struct):
         """A regular package (folder with ``__init__.py`` or a compiled ``__init__``) stands at `rel`."""
         return f"{rel}/__init__.py" in self.files or f"{rel}/__init__.pyc" in self.files
 
-    def below(self, rel: str) -> Iterator[str]:
+    def below(self, rel: str) -> Iterable[str]:
         """Files below a relative folder."""
+        if not isinstance(self.files, set):
+            start = rel + "/"
+            table: Any = self.files
+            return [*table.below(rel), *(path for path in table.extra if path.startswith(start))]
         if not self._by_top:
             for path in self.files:
                 self._by_top.setdefault(path.partition("/")[0], []).append(path)
@@ -112,7 +124,8 @@ def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, 
     whole project: hidden folders, ``node_modules`` and environments in it (``.venv``) are not entered, because no import
     reaches them.
     """
-    walker = _Walker(root, recorded or Recorded(), sources, deep)
+    recorded = compiled.fresh(root, recorded) if recorded is not None else Recorded()
+    walker = (_Walker if recorded.index is None else _Compiled)(root, recorded, sources, deep)
     walker.run()
     walker.tree.note()
     return walker.tree
@@ -181,7 +194,7 @@ class _Walker:
                 wanted = self._assume()
                 self._changed()
                 self._walk()
-                self._correct(_sizes(self.base, wanted))
+                self._correct(self._measure(wanted))
             else:
                 self._walk()
         except OSError as error:
@@ -217,10 +230,14 @@ class _Walker:
             for path in rows.paths
             if path.endswith(".py") and path[0] != "."
         )
+        return self._limit([at[depth] for depth in range(max(at, default=0) + 1)])
+
+    def _limit(self, modules: list[int]) -> int:
+        """The same, of the number of modules at each depth."""
         total = 0
-        for depth in sorted(at):
-            total += at[depth]
-            if depth > 1 and total > MEASURED:
+        for depth, count in enumerate(modules):
+            total += count
+            if count and depth > 1 and total > MEASURED:
                 self.tree.measured_depth = depth - 1
                 return depth - 1
         return 1 << 20
@@ -262,10 +279,19 @@ class _Walker:
                     known.add(rel)
                 else:
                     changed.append(rel)
+        self._to_list(changed)
+
+    def _to_list(self, changed: list[str]) -> None:
+        """Puts folders in which something came or went on the stack."""
+        known = self.tree.known
         self.tree.folders |= known
         # The listing of a folder finds those below it; one below a known folder has none to find it.
         self.stack += [(rel, False) for rel in changed if rel.rpartition("/")[0] in known]
         self.tree.folders.update(rel for rel, _ in self.stack if rel)
+
+    def _measure(self, wanted: list[tuple[str, str, str]]) -> Measured:
+        """Asks modules and native files of untouched RECORDs for their size."""
+        return _sizes(self.base, wanted)
 
     def _correct(self, measured: Measured) -> None:
         """Takes out what untouched RECORDs say of folders that are not there, and what could not be measured."""
@@ -278,53 +304,70 @@ class _Walker:
                 tree.broken.add(path)  # the listing has it, and nothing can be asked of it
             tree.absent.setdefault(info, []).append(path)
             self.lost.add(path)
-        tree.files -= self.lost
+        tree.files.difference_update(self.lost)
+        self._forget()
+        self.natives = {path for path in self.natives if path in tree.files}
+
+    def _forget(self) -> None:
+        """Takes out what untouched RECORDs say of folders that nobody could list."""
+        tree = self.tree
         for info in self.trusted:
             for folder in self.recorded.rows[info].folders - tree.known:
                 if folder in self.since:
                     tree.files.difference_update(f"{folder}/{name}" for name in self.recorded.groups(folder)[info])
-        self.natives &= tree.files
+
+    def _expected(self, rel: str) -> bool:
+        """Some RECORD has something in that folder or below it."""
+        return rel in self.since
 
     def _walk(self) -> None:
-        tree, recorded = self.tree, self.recorded
-        since = self.since
-        while self.stack:
-            rel, via_link = self.stack.pop()
-            if len(tree.files) > MAX_FILES or self.linked > MAX_LINKED:
-                tree.problems.append((rel, "too many files; the rest was not listed"))
-                break
-            if rel in tree.known and not via_link:
-                continue
-            path = f"{tree.root}/{rel}" if rel else tree.root
-            follow = via_link or not rel
-            descriptor = -1
-            try:
-                if self.by_descriptor:
-                    descriptor = os.open(path, self.flags if follow else self.flags | os.O_NOFOLLOW)
-                elif not follow and os.path.islink(path):
-                    raise OSError(errno.ELOOP, "link")
-                groups = recorded.groups(rel)
-                if rel and groups:
-                    here = self._compare(rel, path, descriptor, groups, via_link)
-                else:
-                    here = self._scan(rel, path, descriptor, via_link)
-                    if groups:
-                        self._judge(rel, path, descriptor, groups, here)
-                tree.known.add(rel)
-                self.listed.add(rel)
-                prefix = f"{rel}/" if rel else ""
-                tree.files.update([prefix + name for name in here])
-                self.linked += len(here) if via_link else 0
-            except (OSError, ValueError) as error:
-                if rel in since and isinstance(error, OSError) and error.errno == errno.ENOENT:
-                    tree.folders.discard(rel)
-                elif rel in since and isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR):
-                    self._no_folder(rel, path)
-                else:
-                    tree.problems.append((rel, str(unreadable(error))))
-            finally:
-                if descriptor >= 0:
-                    os.close(descriptor)
+        while self.stack and self._enter(*self.stack.pop()):
+            pass
+
+    def _enter(self, rel: str, via_link: bool) -> bool:
+        """Opens a folder, and lists it; false when that was one too many."""
+        tree = self.tree
+        if len(tree.files) > MAX_FILES or self.linked > MAX_LINKED:
+            tree.problems.append((rel, "too many files; the rest was not listed"))
+            return False
+        if rel in tree.known and not via_link:
+            return True
+        path = f"{tree.root}/{rel}" if rel else tree.root
+        follow = via_link or not rel
+        descriptor = -1
+        try:
+            if self.by_descriptor:
+                descriptor = os.open(path, self.flags if follow else self.flags | os.O_NOFOLLOW)
+            elif not follow and os.path.islink(path):
+                raise OSError(errno.ELOOP, "link")
+            count = self._list(rel, path, descriptor, via_link)
+            tree.known.add(rel)
+            self.listed.add(rel)
+            self.linked += count if via_link else 0
+        except (OSError, ValueError) as error:
+            if self._expected(rel) and isinstance(error, OSError) and error.errno == errno.ENOENT:
+                tree.folders.discard(rel)
+            elif self._expected(rel) and isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENOTDIR):
+                self._no_folder(rel, path)
+            else:
+                tree.problems.append((rel, str(unreadable(error))))
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+        return True
+
+    def _list(self, rel: str, path: str, descriptor: int, via_link: bool) -> int:
+        """Lists a folder and takes in its files; how many they are."""
+        groups = self.recorded.groups(rel)
+        if rel and groups:
+            here = self._compare(rel, path, descriptor, groups, via_link)
+        else:
+            here = self._scan(rel, path, descriptor, via_link)
+            if groups:
+                self._judge(rel, path, descriptor, groups, here)
+        prefix = f"{rel}/" if rel else ""
+        self.tree.files.update([prefix + name for name in here])
+        return len(here)
 
     def _compare(self, rel: str, path: str, descriptor: int, groups: dict[str, dict[str, str]], via_link: bool) -> set[str]:
         """Lists a folder that RECORDs speak of; what they name is taken for a file, the rest is looked at."""
@@ -335,13 +378,19 @@ class _Walker:
             known = {}
             for names in groups.values():
                 known.update(names)
-        for name in here.difference(known):
+        self._look(rel, path, descriptor, here.difference(known), here, via_link)
+        self._judge(rel, path, descriptor, groups, here)
+        return here
+
+    def _look(self, rel: str, path: str, descriptor: int, names: Iterable[str], here: set[str], via_link: bool) -> None:
+        """Looks at `names` in a folder that no RECORD has; those that are no files are taken from `here`."""
+        for name in names:
             if name == "__pycache__":
                 here.discard(name)
                 self.tree.compiled.add(rel)
                 continue
             below = f"{rel}/{name}"
-            if below in self.since:
+            if self._expected(below):
                 here.discard(name)
                 self.tree.folders.add(below)
                 self.stack.append((below, via_link))
@@ -355,8 +404,6 @@ class _Walker:
                 self._unknown(below, f"{path}/{name}", info, here, via_link)
             else:
                 self._module(below, name)
-        self._judge(rel, path, descriptor, groups, here)
-        return here
 
     def _judge(self, rel: str, path: str, descriptor: int, groups: dict[str, dict[str, str]], here: set[str]) -> None:
         """Notes recorded names that are not here, and modules and native files of another size."""
@@ -492,6 +539,91 @@ class _Walker:
                 self.tree.with_modules.add(rel.partition("/")[0])
         elif is_native(name):
             self.natives.add(rel)
+
+
+class _Compiled(_Walker):
+    """The same by the compiled table, which knows rows and which of them are there."""
+
+    def __init__(self, root: str, recorded: Recorded, sources: bool, deep: bool) -> None:
+        self.index = recorded.index
+        super().__init__(root, recorded, sources, deep)
+        if self.by_descriptor:
+            self.tree.files = self.index
+
+    def _expect(self) -> None:
+        compiled.expect(self.recorded, self.trusted, self.tree.compiled)
+
+    def _depth(self) -> int:
+        total, depths = self.index.depths()
+        return self._limit(depths) if total > MEASURED else 1 << 20
+
+    def _assume(self) -> list[tuple[str, str, str]]:
+        self.natives, heads = self.index.assume()
+        self.tree.with_modules.update(filter(str.isidentifier, heads))
+        return []
+
+    def _changed(self) -> None:
+        known, changed = self.index.changed(self.base)
+        self.tree.known.update(known)
+        self._to_list(changed)
+
+    def _measure(self, wanted: list[tuple[str, str, str]]) -> Measured:  # noqa: ARG002 - the table knows
+        measured: Measured = self.index.measure(self.base, self.depth)
+        return measured
+
+    def _forget(self) -> None:
+        self.index.forget()
+
+    def _expected(self, rel: str) -> bool:
+        return self.index.expects(rel)  # type: ignore[no-any-return]
+
+    def _walk(self) -> None:
+        go_on = True
+        while self.stack and go_on:
+            rest, swept = [], []
+            for rel, via_link in self.stack:
+                if rel and not via_link and self.index.speaks(rel):
+                    swept.append(rel)
+                else:
+                    rest.append((rel, via_link))
+            self.stack = []
+            if swept:
+                listed, entered, left, *found = self.index.sweep(self.base, self.depth, swept)
+                self.tree.known.update(listed)
+                self.tree.folders.update(entered)
+                self.listed.update(listed)
+                self._take(found)
+                rest += [(rel, False) for rel in left]
+            go_on = all(self._enter(*item) for item in rest)
+
+    def _take(self, found: list[Any]) -> set[str]:
+        """Takes in what the table says of a folder; what is listed and cannot be read."""
+        gone, natives, broken, special, different, heads = found
+        tree = self.tree
+        for info, path in gone:
+            tree.absent.setdefault(info, []).append(path)
+            if info in self.trusted:
+                self.lost.add(path)
+        self.natives.update(natives)
+        tree.broken.update(broken)
+        tree.special.update(special)
+        tree.different.update(different)
+        tree.with_modules.update(filter(None, heads))
+        return {path.rpartition("/")[2] for path in (*broken, *special)}
+
+    def _list(self, rel: str, path: str, descriptor: int, via_link: bool) -> int:
+        if rel and self.index.speaks(rel):
+            here = set(os.listdir(descriptor))
+            names = here.difference(*self.recorded.groups(rel).values())
+            self._look(rel, path, descriptor, names, here, via_link)
+        else:
+            here = self._scan(rel, path, descriptor, via_link)
+        _, _, _, *found = self.index.judge(rel, descriptor, self.depth, here)
+        here -= self._take(found)
+        prefix = f"{rel}/" if rel else ""
+        self.tree.files.update([prefix + name for name in here])
+        self.index.know(rel)
+        return len(here)
 
 
 def _sizes(base: int, wanted: list[tuple[str, str, str]]) -> Measured:
