@@ -6,7 +6,7 @@ cycles (``a[all]`` asking for ``a[x]``) and extras that ask for each other end i
 
 Specifications: dependency specifiers (PEP 508), extras (PEP 685), versions and specifiers (PEP 440). Anything unusual is
 parsed by :mod:`packaging`; the plain forms that make up nearly all metadata (``name[extra]>=1.2,<3``) are read here, many
-times faster, and ``tests/test_requirements.py`` proves that both give the same answer.
+times faster, and ``tests/test_requirements.py`` and ``tests/test_versions.py`` prove that both give the same answer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from envdoctor.lazy import pattern
+from envdoctor.markers import holds
 from envdoctor.snapshot import Distribution
+from envdoctor.versions import bounds_of, canonical, clauses_of, release_of, version_of
+from envdoctor.versions import satisfies as satisfies
 
 if TYPE_CHECKING:
     from envdoctor.view import View
@@ -245,19 +248,13 @@ def evidence_of(view: View, edges: Iterable[Edge], limit: int = 5) -> list[str]:
 
 # ------------------------------------------------------------------------------------------------------------- requirements
 _NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_CLAUSE_TEXT = r"(?:~=|==|!=|<=|>=|<|>)[ \t]*[0-9]{1,15}(?:\.[0-9]{1,15})*(?:\.\*)?"
+_CLAUSE_TEXT = r"(?:~=|==|!=|<=|>=|<|>)[ \t]*[0-9][0-9A-Za-z._-]*(?:\.\*)?"
 _CLAUSES = rf"{_CLAUSE_TEXT}(?:[ \t]*,[ \t]*{_CLAUSE_TEXT})*"
 _PLAIN = pattern(
     rf"[ \t]*({_NAME})[ \t]*(?:\[[ \t]*({_NAME}(?:[ \t]*,[ \t]*{_NAME})*)?[ \t]*\])?[ \t]*"
     rf"(?:\([ \t]*({_CLAUSES})[ \t]*\)|({_CLAUSES}))?[ \t]*",
     re.ASCII,
 )
-_DASHES = pattern(r"[-_.]+")
-
-
-def canonical(name: str) -> str:
-    """PEP 503 name."""
-    return _DASHES.sub("-", name).lower()
 
 
 def split_marker(text: str) -> tuple[str, str, str]:
@@ -277,17 +274,19 @@ def parse(head: str) -> Requested | None:
     plain = _PLAIN.fullmatch(head) if len(head) <= 500 else None
     if plain is not None:
         name, extras, inner, bare = plain.groups()
-        specifier = inner or bare or ""
-        if not specifier or clauses_of(specifier) is not None:
+        specifier: str | None = inner or bare or ""
+        if specifier and clauses_of(specifier) is None:
+            specifier = _sorted(specifier)
+        if specifier is not None:
             listed = tuple(sorted({canonical(extra.strip()) for extra in extras.split(",")})) if extras else ()
             return Requested(canonical(name), listed, specifier, None)
     if len(head) > MAX_REQUIREMENT:
         return None
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     try:
         requirement = Requirement(head)
-    except (InvalidRequirement, RecursionError):
+    except (ValueError, RecursionError):  # InvalidRequirement, and InvalidSpecifier of packaging before 26
         return None
     return Requested(
         canonical(requirement.name),
@@ -295,6 +294,14 @@ def parse(head: str) -> Requested | None:
         str(requirement.specifier),
         requirement.url,
     )
+
+
+def _sorted(specifier: str) -> str | None:
+    """A specifier set with pre-releases and such as ``packaging`` writes it; None where that must be asked."""
+    bounds = bounds_of(specifier)
+    if bounds is None or len(set(bounds)) < len(bounds):
+        return None
+    return ",".join(sorted("".join(part.split()) for part in specifier.split(",")))
 
 
 def spell(name: str, extras: Iterable[str] = (), specifier: str = "", url: str | None = None) -> str:
@@ -365,10 +372,13 @@ class _Markers:
         return self._known[key]
 
     def _evaluate(self, marker: str, extra: str) -> bool | None:
-        from packaging.markers import Marker
-
         if len(marker) > MAX_REQUIREMENT:
             return None
+        plain = [holds(marker, {**environment, "extra": extra}) for environment in self._environments]
+        if None not in plain:
+            return all(plain) and not any(name in marker for name in self._unknown)
+        from packaging.markers import Marker
+
         try:
             parsed = Marker(marker)
             if self._unknown and any(name in marker for name in self._unknown):
@@ -380,102 +390,7 @@ class _Markers:
             return None
 
 
-# ------------------------------------------------------------------------------------------------------ versions, specifiers
-_RELEASE = pattern(r"[0-9]{1,15}(?:\.[0-9]{1,15})*", re.ASCII)
-_CLAUSE = pattern(r"[ \t]*(~=|==|!=|<=|>=|<|>)[ \t]*([0-9]{1,15}(?:\.[0-9]{1,15})*)(\.\*)?[ \t]*", re.ASCII)
-
-Clause = tuple[str, tuple[int, ...], tuple[int, ...]]
-"""Operator (``==*`` and ``!=*`` for prefixes), release without trailing zeros, release as written."""
-
-
-@lru_cache(maxsize=16384)
-def _release(version: str) -> tuple[int, ...] | None:
-    """A version that is only a release segment, without trailing zeros."""
-    if _RELEASE.fullmatch(version) is None:
-        return None
-    return _stripped(tuple(map(int, version.split("."))))
-
-
-def _stripped(release: tuple[int, ...]) -> tuple[int, ...]:
-    end = len(release)
-    while end > 1 and release[end - 1] == 0:
-        end -= 1
-    return release[:end]
-
-
-@lru_cache(maxsize=16384)
-def clauses_of(specifier: str) -> tuple[Clause, ...] | None:
-    """The clauses of a specifier set that compares plain releases only; None for any other, valid or not."""
-    clauses: list[Clause] = []
-    for part in specifier.split(","):
-        found = _CLAUSE.fullmatch(part)
-        if found is None:
-            return None
-        operator, version, star = found.groups()
-        release = tuple(map(int, version.split(".")))
-        if star:
-            if operator not in ("==", "!="):
-                return None
-            operator += "*"
-        elif operator == "~=" and len(release) < 2:
-            return None
-        clauses.append((operator, _stripped(release), release))
-    return tuple(clauses)
-
-
-def _starts_with(release: tuple[int, ...], prefix: tuple[int, ...]) -> bool:
-    short = len(prefix) - len(release)
-    return (release + (0,) * short if short > 0 else release[: len(prefix)]) == prefix
-
-
-def _holds(release: tuple[int, ...], clause: Clause) -> bool:
-    operator, wanted, written = clause
-    if operator == ">=":
-        return release >= wanted
-    if operator == "<":
-        return release < wanted
-    if operator == "==":
-        return release == wanted
-    if operator == "!=":
-        return release != wanted
-    if operator == "<=":
-        return release <= wanted
-    if operator == ">":
-        return release > wanted
-    if operator == "==*":
-        return _starts_with(release, written)
-    if operator == "!=*":
-        return not _starts_with(release, written)
-    return release >= wanted and _starts_with(release, written[:-1])
-
-
-@lru_cache(maxsize=16384)
-def satisfies(version: str, specifier: str) -> bool | None:
-    """Whether an installed `version` lies inside `specifier`; None where one of them is not valid (PEP 440).
-
-    An installed pre-release counts like any other version, as for ``pip check``.
-    """
-    release = _release(version)
-    if release is not None:
-        clauses = clauses_of(specifier)
-        if clauses is not None:
-            return all(_holds(release, clause) for clause in clauses)
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        wanted = SpecifierSet(specifier)
-    except (InvalidSpecifier, RecursionError):
-        return None
-    try:
-        return wanted.contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        parts = list(wanted)
-        if version and parts and all(part.operator == "===" for part in parts):
-            return all(part.version.lower() == version.strip().lower() for part in parts)
-        return None
-
-
+# ------------------------------------------------------------------------------------------------------------- specifiers
 _RANK = {"===": 0, "==": 0, "~=": 1, ">=": 2, ">": 2, "<=": 3, "<": 3, "!=": 4}
 
 
@@ -492,7 +407,7 @@ def combine(specifiers: Iterable[str]) -> str:
                 seen[found[1] + found[2]] = (found[1], found[2])
     tightest: dict[str, tuple[tuple[int, ...], str]] = {}
     for text, (operator, version) in seen.items():
-        release = _release(version)
+        release = release_of(version)
         if release is None or operator not in ("<", "<=", ">", ">="):
             continue
         best = tightest.get(operator)
@@ -503,7 +418,7 @@ def combine(specifiers: Iterable[str]) -> str:
     kept = [
         text
         for text, (operator, version) in seen.items()
-        if operator not in tightest or _release(version) is None or tightest[operator][1] == text
+        if operator not in tightest or release_of(version) is None or tightest[operator][1] == text
     ]
     return ",".join(sorted(kept, key=lambda text: (_RANK[seen[text][0]], seen[text][1], text)))
 
@@ -522,8 +437,6 @@ def satisfiable(specifiers: Iterable[str]) -> bool:
 
 
 def _candidates(specifiers: Iterable[str]) -> Iterable[str]:
-    from envdoctor.view import version_of
-
     seen: dict[str, None] = {"0": None}
     for specifier in specifiers:
         for part in specifier.split(","):

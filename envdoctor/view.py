@@ -6,16 +6,15 @@ from collections import defaultdict
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
-
 from envdoctor.finding import Subject
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, Entry, Machine, Site, Snapshot
+from envdoctor.versions import Version, canonical
+from envdoctor.versions import version_of as version_of
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
     from packaging.tags import Tag
 
     from envdoctor.accelerators import Accelerators
@@ -27,30 +26,20 @@ if TYPE_CHECKING:
     from envdoctor.remedy import Remedy
     from envdoctor.requirements import Closure
 
+normalize = canonical
+"""PEP 503 name."""
 _REQUIREMENT = pattern(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
-
-
-@lru_cache(maxsize=8192)
-def version_of(text: str) -> Version | None:
-    """PEP 440 version, or None where `text` is none."""
-    try:
-        return Version(text)
-    except (InvalidVersion, TypeError):
-        return None
 
 
 @lru_cache(maxsize=8192)
 def specifier_of(text: str) -> SpecifierSet | None:
     """PEP 440 specifier set, or None where `text` is none."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:
         return None
-
-
-def normalize(name: str) -> str:
-    """PEP 503 name."""
-    return str(canonicalize_name(name))
 
 
 class View:

@@ -96,6 +96,8 @@ PURE = {
     "view": (),
     "remedy": (),
     "requirements": (),
+    "versions": (),
+    "markers": (),
     "platforms": (),
     "causes": (),
     "plan": (),

@@ -37,7 +37,8 @@ from envdoctor.loader.model import base_name
 from envdoctor.platforms import family, is_foreign
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import CondaPackage, Distribution
-from envdoctor.view import View, specifier_of, version_of
+from envdoctor.versions import satisfies, version_of
+from envdoctor.view import View
 
 RULE = Rule(
     "ARC005",
@@ -152,8 +153,7 @@ def _by_note(view: View, dist: Distribution | None, members: list[Noted]) -> Fin
 def _lacking(view: View, dist: Distribution) -> tuple[str, ...]:
     """Flags that the wheel needs and the processor does not have; nothing where the table does not hold."""
     row = BASELINES[dist.name]
-    version, versions = version_of(dist.version or ""), specifier_of(row.versions)
-    if version is None or versions is None or not versions.contains(version, prereleases=True):
+    if version_of(dist.version or "") is None or not satisfies(dist.version or "", row.versions):
         return ()
     if view.packager(dist) is not None or dist.direct_url is not None or dist.editable is not None:
         return ()

@@ -24,11 +24,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from packaging.specifiers import SpecifierSet
-
 from envdoctor.finding import Finding, Fix, Subject
 from envdoctor.rules.base import Rule, Skip
-from envdoctor.view import View, normalize, specifier_of
+from envdoctor.versions import is_specifier, satisfies
+from envdoctor.view import View, normalize
 
 RULE = Rule(
     "INT006",
@@ -52,8 +51,8 @@ def check(view: View) -> Iterator[Finding]:
         raise Skip("no project was found")
     if not project.requires_python:
         raise Skip("the project does not say which Python it needs")
-    allowed = specifier_of(project.requires_python)
-    if allowed is None:
+    allowed = project.requires_python
+    if not is_specifier(allowed):
         raise Skip(f"requires-python of the project is no specifier: {project.requires_python}")
     if view.python_version is None:
         raise Skip("the version of the interpreter is not known")
@@ -78,10 +77,10 @@ def check(view: View) -> Iterator[Finding]:
     )
 
 
-def _fits(allowed: SpecifierSet, version: str, *, exact: bool) -> bool:
+def _fits(allowed: str, version: str, *, exact: bool) -> bool:
     if exact:
-        return allowed.contains(version, prereleases=True)
-    return any(allowed.contains(f"{version}.{micro}", prereleases=True) for micro in range(40))
+        return satisfies(version, allowed) is True
+    return any(satisfies(f"{version}.{micro}", allowed) for micro in range(40))
 
 
 def _is_own(view: View) -> bool:
@@ -99,7 +98,7 @@ def _is_own(view: View) -> bool:
     return bool(project.name) and normalize(project.name or "") in view.effective
 
 
-def _fixes(view: View, allowed: SpecifierSet) -> Iterator[Fix]:
+def _fixes(view: View, allowed: str) -> Iterator[Fix]:
     usable = [f"3.{minor}" for minor in range(20, 6, -1) if _fits(allowed, f"3.{minor}", exact=False)]
     current = [name for name in usable if 9 <= int(name.split(".")[1]) <= 14]
     best = next(iter(current or usable), None)

@@ -41,7 +41,8 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.lib._loading import Weights
 from envdoctor.snapshot import Distribution, NativeFile, UnresolvedSymbols
 from envdoctor.symbol_names import is_python, plain_name, spoken
-from envdoctor.view import View, specifier_of
+from envdoctor.versions import satisfies
+from envdoctor.view import View
 
 RULE = Rule(
     "LIB003",
@@ -327,10 +328,9 @@ def _fixes(view: View, fault: Fault, dist: Distribution | None, other: Distribut
 def _pin(view: View, dist: Distribution, other: Distribution) -> str | None:
     """What `dist` asks of `other`, where the installed version does not satisfy it."""
     for edge in view.closure.edges:
-        if edge.parent.name == dist.name and edge.name == other.name and edge.specifier and other.version:
-            wanted = specifier_of(edge.specifier)
-            if wanted is not None and not wanted.contains(other.version, prereleases=True):
-                return f"{other.name}{edge.specifier}"
+        asked = edge.parent.name == dist.name and edge.name == other.name and edge.specifier and other.version
+        if asked and satisfies(other.version or "", edge.specifier) is False:
+            return f"{other.name}{edge.specifier}"
     return None
 
 

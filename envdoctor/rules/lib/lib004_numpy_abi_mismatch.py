@@ -35,7 +35,8 @@ from envdoctor.natives import some
 from envdoctor.rules.base import Rule
 from envdoctor.rules.lib._loading import Weights
 from envdoctor.snapshot import Distribution, NumpyModule
-from envdoctor.view import View, specifier_of, version_of
+from envdoctor.versions import satisfies, version_of
+from envdoctor.view import View
 
 RULE = Rule(
     "LIB004",
@@ -200,8 +201,7 @@ def _bounds(view: View, version: str) -> list[str]:
     """Distributions whose requirement of numpy leaves that version out."""
     found = set()
     for edge in view.closure.incoming.get("numpy", ()):
-        wanted = specifier_of(edge.specifier) if edge.specifier else None
-        if wanted is not None and not wanted.contains(version, prereleases=True):
+        if edge.specifier and satisfies(version, edge.specifier) is False:
             found.add(f"{edge.parent.name} ({edge.wanted})")
     return sorted(found)
 

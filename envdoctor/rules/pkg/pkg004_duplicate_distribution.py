@@ -26,12 +26,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
 
-from packaging.version import Version
-
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
-from envdoctor.view import View, version_of
+from envdoctor.versions import Version, version_of
+from envdoctor.view import View
 
 RULE = Rule(
     "PKG004",
@@ -51,7 +50,7 @@ SHOWN = 5
 """Installations named in the message and in the evidence."""
 _TOOLS = frozenset({"pip", "setuptools", "wheel"})
 """What `venv` and `virtualenv` install by themselves."""
-_NONE = Version("0.dev0")
+_NONE = Version((0,), dev=0)
 """Sorts in front of every real version."""
 
 

@@ -31,10 +31,10 @@ from collections.abc import Iterator
 import msgspec
 
 from envdoctor.finding import Finding, Severity
-from envdoctor.requirements import satisfies
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
-from envdoctor.view import View, specifier_of, version_of
+from envdoctor.versions import is_specifier, version_of
+from envdoctor.view import View
 
 RULE = Rule(
     "PKG009",
@@ -142,7 +142,7 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
         mild.append("RECORD: empty, so no installer can upgrade or uninstall it")
     if record is None and _should_have_record(view, dist) and not any(p.startswith("RECORD") for p in severe):
         mild.append("RECORD: missing, so no installer can upgrade or uninstall it")
-    if dist.requires_python and specifier_of(dist.requires_python) is None and satisfies("3", dist.requires_python) is None:
+    if dist.requires_python and not is_specifier(dist.requires_python):
         mild.append(f"{metadata}: Requires-Python {dist.requires_python[:80]!r} is not valid (PEP 440)")
     mild += [f"{metadata}: Requires-Dist {text[:200]!r} is not valid (PEP 508)" for text in unreadable[:10]]
     return severe, mild
