@@ -47,12 +47,17 @@ _RUNTIME = frozenset(["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0",
 class Member:
     """A file that is mapped, and how it stands to the one that asks."""
 
-    __slots__ = ("file", "path", "plain")
+    __slots__ = ("file", "names", "of_target", "owner", "path", "plain")
 
-    def __init__(self, path: str, file: NativeFile, plain: bool) -> None:
+    def __init__(self, path: str, file: NativeFile, plain: bool, of_target: bool) -> None:
         self.path, self.file = path, file
         self.plain = plain
         """It defines no symbol versions, so that nothing but its symbols tells whether it fits those who need it."""
+        self.of_target = of_target
+        """It stands in a site folder, or elsewhere in the target: the system's own libraries are taken as they are."""
+        self.owner = (file.folder, file.owner)
+        self.names = {base_name(path), *(part.soname for part in file.slices)}
+        """Under which it is asked for."""
 
 
 class Question:
@@ -88,7 +93,7 @@ class _Search:
         self.questions: dict[str, Question] = {}
         self.trusted: dict[str, bool] = {}
         self.dists = {(dist.site, dist.name): dist for dist in view.snapshot.distributions}
-        self.own = frozenset(_places(view))
+        self.own = tuple(_places(view))
         self.images = _Images()
         self.lookups = 0
 
@@ -116,6 +121,8 @@ class _Search:
     def _root(self, root: Root, missing: list[Missing]) -> None:
         """Notes the files of one root's scope that are to be looked at."""
         loaded = self.loads.scope(root)
+        if not missing and self._of_one_hand([self._member(item.path, item.file) for item in loaded]):
+            return
         lent: list[Member] = []
         for one in missing:
             providers = self._providers(one)
@@ -135,12 +142,12 @@ class _Search:
             if member.path not in known:
                 known.add(member.path)
                 scope.append(member)
-            for name in {base_name(member.path), *(part.soname for part in member.file.slices if part.soname)}:
+            for name in filter(None, member.names):
                 names.setdefault(name, member)
         scope += [member for member in self._process if member.path not in known]
         whole: tuple[Member, ...] | None = None
         for member in scope[: len(loaded)]:
-            if not self._of_target(member) or not self._wanted(member, names):
+            if not member.of_target or not self._wanted(member, names):
                 continue
             question = self.questions.get(member.path)
             if question is None:
@@ -154,12 +161,23 @@ class _Search:
         found = self.members.get(path)
         if found is None:
             plain = not any(part.version_definitions for part in file.slices) and base_name(path) not in _RUNTIME
-            found = self.members[path] = Member(path, file, plain)
+            of_target = file.folder >= 0 or path.startswith(self.own)
+            found = self.members[path] = Member(path, file, plain, of_target)
         return found
 
-    def _of_target(self, member: Member) -> bool:
-        """It stands in a site folder, or elsewhere in the target: the system's own libraries are taken as they are."""
-        return member.file.folder >= 0 or member.path.startswith(tuple(self.own))
+    def _of_one_hand(self, scope: list[Member]) -> bool:
+        """Nothing in the scope of a root is to be looked up, by the look of the owners alone: those whose symbols would be
+        asked for belong together with all who may ask."""
+        if self.scene.deep:
+            return False
+        owner: object = None
+        for member in scope:
+            if member.of_target or (member.plain and member.path not in self._of_machine):
+                if owner is None:
+                    owner = member.owner
+                if member.owner != owner or (member.of_target and not self._trusted(member)):
+                    return False
+        return True
 
     def _wanted(self, member: Member, names: dict[str, Member]) -> bool:
         """Its symbols are to be looked up."""
@@ -193,7 +211,7 @@ class _Search:
 
     def _newer_stable_abi(self, file: NativeFile, tags: Iterable[str]) -> bool:
         """A module for the stable ABI of a Python that is newer than this one, or of none that its wheel names."""
-        name = parse(base_name(file.path))
+        name = parse(base_name(file.path)) if "abi3" in file.path else None
         version = self.view.loading.profile.version
         if name is None or name.family != "abi3" or version is None:
             return False
@@ -201,12 +219,22 @@ class _Search:
 
     def _needs_others(self, root: Root) -> bool:
         """It needs a library without symbol versions that another distribution ships."""
-        for need in root.part.needed:
-            for path in self._shipped.get(base_name(need), ()):
-                file = self.loads.files[path]
-                if file.owner != root.file.owner and self._member(path, file).plain and need not in self._of_system:
-                    return True
-        return False
+        owner = root.file.owner
+        return any(other != owner for need in root.part.needed for other in self._lenders(need))
+
+    def _lenders(self, need: str) -> frozenset[str | None]:
+        """Owners of libraries without symbol versions that a need may mean, none where the machine has one."""
+        found = self._lent.get(need)
+        if found is None:
+            paths = self._shipped.get(base_name(need), ()) if need not in self._of_system else ()
+            known = self.loads.files
+            found = frozenset(known[path].owner for path in paths if self._member(path, known[path]).plain)
+            self._lent[need] = found
+        return found
+
+    @cached_property
+    def _lent(self) -> dict[str, frozenset[str | None]]:
+        return {}
 
     @cached_property
     def _process(self) -> list[Member]:
@@ -494,11 +522,7 @@ def _nearest(file: NativeFile, scope: tuple[Member, ...]) -> list[Member]:
     """The scope, what the file itself needs first; libraries with symbol versions last."""
     needed = {need for part in file.slices for need in part.needed}
 
-    def rank(member: Member) -> tuple[bool, bool]:
-        names = {base_name(member.path), *(part.soname for part in member.file.slices)}
-        return (not member.plain, not (names & needed))
-
-    return sorted(scope, key=rank)
+    return sorted(scope, key=lambda member: (not member.plain, needed.isdisjoint(member.names)))
 
 
 def _oldest(tag: str) -> tuple[int, int]:

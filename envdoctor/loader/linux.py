@@ -129,6 +129,33 @@ class _Edges:
         """Libraries that are found and the versions that they do not define."""
 
 
+class _Plan:
+    """What loading one root came to, for roots that differ from it in nothing but their own file."""
+
+    __slots__ = ("edges", "items", "keys", "problems", "short")
+
+    def __init__(
+        self, edges: _Edges, items: list[_Item], keys: frozenset[str], problems: list[_Problem], short: list[_Short]
+    ) -> None:
+        place = {id(item): at for at, item in enumerate(items)}
+        self.edges = edges
+        self.keys = keys
+        """Files that the walk has met besides the root."""
+        self.items = [(item.node, item.name, place[id(item.by)], item.inherited) for item in items[1:]]
+        """Files, the names that they were asked for by, places of those who asked, and what they inherit."""
+        self.problems = [(place[id(item)], name) for _, item, name in problems]
+        self.short = [(place[id(item)], name, node, versions) for _, item, name, node, versions in short]
+
+    def follow(self, root: Root, node: _Node, problems: list[_Problem], short: list[_Short]) -> tuple[_Item, ...]:
+        """The same for another root."""
+        items = [_Item(node, root.path, None, ())]
+        for found, name, by, inherited in self.items:
+            items.append(_Item(found, name, items[by], inherited))
+        problems += [(root, items[at], name) for at, name in self.problems]
+        short += [(root, items[at], name, one, versions) for at, name, one, versions in self.short]
+        return tuple(items)
+
+
 class _Item(Loaded):
     """A node in one root's scope."""
 
@@ -185,6 +212,10 @@ class LinuxLoads(Loads):
         self._sysroot = (snapshot.target.sysroot or "").rstrip("/")
         self._nodes: dict[str, _Node | None] = {}
         self._contexts: dict[tuple[tuple[str, ...], tuple[str, ...], bool], _Context] = {}
+        self._alike: dict[tuple[int, tuple[str, ...], tuple[str, ...], tuple[str, ...]], _Edges] = {}
+        self._plans: dict[int, _Plan | None] = {}
+        """By the edges of a root; None for those that one root alone has so far."""
+        self._expansions: dict[tuple[tuple[str, ...], str], tuple[str, ...]] = {}
         self._scopes: dict[str, tuple[_Item, ...]] = {}
         self._problems: list[_Problem] = []
         self._unstarted: list[_Problem] = []
@@ -275,31 +306,33 @@ class LinuxLoads(Loads):
     def _troubled(self, found: tuple[Root, ...]) -> list[Root]:
         """Those of the roots that, names aside that are loaded before, lead to a need which a search does not meet."""
         starts: list[tuple[Root, int]] = []
-        numbers: dict[tuple[int, tuple[str, ...]], int] = {}
-        states: list[tuple[_Node, tuple[str, ...]]] = []
+        numbers: dict[int, int] = {}
+        states: list[_Edges] = []
+        users: list[list[int]] = []
 
         def number(node: _Node, inherited: tuple[str, ...]) -> int:
-            key = (id(node), inherited)
-            known = numbers.get(key)
+            edges = node.edges.get(inherited) or self._edges_of(node, inherited)
+            known = numbers.get(id(edges))
             if known is None:
-                known = numbers[key] = len(states)
-                states.append((node, inherited))
+                known = numbers[id(edges)] = len(states)
+                states.append(edges)
                 users.append([])
             return known
 
-        users: list[list[int]] = []
         for root in found:
             node = self._node(root.path)
             if node is not None:
                 starts.append((root, number(node, ())))
         bad: list[int] = []
-        for at, (node, inherited) in enumerate(states):
-            edges = self._edges_of(node, inherited)
-            if edges.old or any(other is None for _, other in edges.needs):
-                bad.append(at)
+        for at, edges in enumerate(states):
+            whole = not edges.old
             for _, other in edges.needs:
-                if other is not None:
+                if other is None:
+                    whole = False
+                else:
                     users[number(other, edges.below)].append(at)
+            if not whole:
+                bad.append(at)
         seen = set(bad)
         for at in bad:
             for user in users[at]:
@@ -405,6 +438,7 @@ class LinuxLoads(Loads):
         self._walk(root, items, self._base, keys, frozenset(), self._unstarted, [])
         for item in items:
             item.node.edges.clear()  # made while the program's names were not complete
+        self._alike.clear()
         self._main = tuple(items)
         self._base_keys = frozenset(keys)
 
@@ -426,6 +460,12 @@ class LinuxLoads(Loads):
         return node
 
     def _folders(self, entries: tuple[str, ...], origin: str) -> tuple[str, ...]:
+        known = self._expansions.get((entries, origin))
+        if known is None:
+            known = self._expansions[entries, origin] = self._expand(entries, origin)
+        return known
+
+    def _expand(self, entries: tuple[str, ...], origin: str) -> tuple[str, ...]:
         found: list[str] = []
         for entry in entries:
             if "$" in entry:
@@ -465,6 +505,12 @@ class LinuxLoads(Loads):
         found = node.edges.get(inherited)
         if found is not None:
             return found
+        # many files say the same, and those with equal headers share them
+        key = (id(node.part), node.rpath, node.runpath, inherited)
+        found = self._alike.get(key)
+        if found is not None:
+            node.edges[inherited] = found
+            return found
         if self._musl:
             below = unique((*(node.runpath or node.rpath), *inherited))
             context = self._context_of(unique((*below, *self._program_chain)), (), True)
@@ -493,6 +539,8 @@ class LinuxLoads(Loads):
             if lacking:
                 old.append((library, one, lacking))
         made = node.edges[inherited] = _Edges(context, below, tuple(needs), tuple(old))
+        if not any("/" in need for need in node.needs):
+            self._alike[key] = made
         return made
 
     def _search(self, name: str, context: _Context) -> _Answer:
@@ -543,11 +591,26 @@ class LinuxLoads(Loads):
         node = self._node(root.path)
         if node is None:
             return ()
+        named = node.soname is not None and node.soname != "" and not self._musl
+        edges = self._edges_of(node, ())
+        plan = self._plans.get(id(edges)) if not named else None
+        if plan is not None and node.key not in plan.keys:
+            return plan.follow(root, node, problems, short)
         items = [_Item(node, root.path, None, ())]
         names = dict(self._base)
-        if node.soname and not self._musl:
-            names.setdefault(node.soname, node)
-        self._walk(root, items, names, {node.key: node}, self._base_keys, problems, short)
+        if named:
+            names.setdefault(node.soname or "", node)
+        own: tuple[list[_Problem], list[_Short]] = ([], [])
+        self._walk(root, items, names, {node.key: node}, self._base_keys, *own)
+        problems += own[0]
+        short += own[1]
+        if not named and plan is None and id(edges) not in self._plans:
+            self._plans[id(edges)] = None
+        elif not named and plan is None:
+            met = (other for item in items for _, other in self._edges_of(item.node, item.inherited).needs)
+            keys = frozenset(other.key for other in met if other is not None)
+            if node.key not in keys:
+                self._plans[id(edges)] = _Plan(edges, items, keys, *own)
         return tuple(items)
 
     def _walk(

@@ -188,7 +188,9 @@ def folder_of(path: str) -> str:
 
 def base_name(path: str) -> str:
     """The last part of a path, forward or backward slashes."""
-    return path.replace("\\", "/").rpartition("/")[2]
+    if "\\" in path:
+        path = path.replace("\\", "/")
+    return path[path.rfind("/") + 1 :]
 
 
 def normal(path: str) -> str:
