@@ -504,11 +504,54 @@ PyObject *speed_imports_of(PyObject *module, PyObject *const *args, Py_ssize_t c
 
 #define MAX_FIELDS 16
 #define MAX_VALUE 8000
+#define MAX_CONTINUED 4000
 
 const char speed_headers_doc[] =
     "headers(data, fields) -> dict[str, list[str]] | None\n--\n\n"
-    "The values of some header fields (a tuple of names in lower case) of METADATA; None where a line is continued, ends in CR or\n"
-    "is not ASCII in a wanted field, where the file is not UTF-8, and where no field is found.";
+    "The values of some header fields (a tuple of names in lower case) of METADATA; None where a line ends in CR or is not ASCII\n"
+    "in a wanted field, where a name has space around it, where the file is not UTF-8, and where no field is found.";
+
+/* A line of the head that begins with space goes on with the one before it. */
+static int has_continued(const char *data, const char *end)
+{
+    const char *p = data;
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL && ++p < end && *p != '\n')
+        if (*p == ' ' || *p == '\t')
+            return 1;
+    return 0;
+}
+
+/* The name before the colon of a line, if it has one, is no more than the name: then no line needs to be stripped. */
+static int is_bare(const char *line, Py_ssize_t size)
+{
+    Py_ssize_t name = up_to(line, size, ':');
+    return name == size || name == 0 ||
+           !(is_text_space(line[0]) || is_text_space(line[name - 1]) || ((line[0] | line[name - 1]) & 0x80));
+}
+
+/* Puts a line that goes on behind the last value of a list. */
+static int extend(PyObject *values, const char *text, Py_ssize_t size)
+{
+    Py_ssize_t last = PyList_Size(values) - 1;
+    PyObject *value = PyList_GetItem(values, last);
+    if (value == NULL || PyUnicode_GetLength(value) >= MAX_CONTINUED)
+        return value == NULL ? -1 : 0;
+    PyObject *more = PyUnicode_FromStringAndSize(text, size), *whole = NULL;
+    if (more != NULL)
+        whole = PyUnicode_FromFormat("%U %U", value, more);
+    Py_XDECREF(more);
+    return whole == NULL ? -1 : PyList_SetItem(values, last, whole);
+}
+
+static Piece stripped(const char *start, const char *end)
+{
+    while (start < end && is_text_space(*start))
+        start++;
+    while (end > start && is_text_space(end[-1]))
+        end--;
+    Piece piece = {start, end - start};
+    return piece;
+}
 
 /* Index of the wanted field that the line begins with, -1 for none. */
 static int field_of(const char *line, Py_ssize_t size, const char *const *names, const Py_ssize_t *sizes, int count)
@@ -552,33 +595,35 @@ PyObject *speed_headers(PyObject *module, PyObject *const *args, Py_ssize_t coun
     }
     PyObject *found = PyDict_New(), *lists[MAX_FIELDS] = {NULL};
     const char *line = data, *end = data + size;
-    int tidy = 1, failed = found == NULL;
+    int tidy = 1, failed = found == NULL, field = -1;
+    const int continued = has_continued(data, end);
     while (tidy && !failed) {
         const char *next = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
         const char *stop = next == NULL ? end : next;
         Py_ssize_t length = stop - line;
-        if ((length && memchr(line, '\r', (size_t)length) != NULL) || (line > data && length && (*line == ' ' || *line == '\t'))) {
+        if (length && memchr(line, '\r', (size_t)length) != NULL) {
             tidy = 0;
             break;
         }
-        int field = field_of(line, length, names, sizes, fields);
-        if (field >= 0) {
-            const char *value = line + sizes[field] + 1, *last = stop;
-            while (value < last && is_text_space(*value))
-                value++;
-            while (last > value && is_text_space(last[-1]))
-                last--;
-            if (!is_ascii(value, last - value)) {
+        if (continued && length && (*line == ' ' || *line == '\t')) {
+            Piece piece = stripped(line, stop);
+            if (field >= 0) {
+                tidy = is_ascii(piece.at, piece.size);
+                failed = tidy && extend(lists[field], piece.at, piece.size) < 0;
+            }
+        } else if (continued && !is_bare(line, length)) {
+            tidy = 0;
+        } else if ((field = field_of(line, length, names, sizes, fields)) >= 0) {
+            Piece value = stripped(line + sizes[field] + 1, stop);
+            if (!is_ascii(value.at, value.size)) {
                 tidy = 0;
                 break;
             }
-            if (last - value > MAX_VALUE)
-                last = value + MAX_VALUE;
             if (lists[field] == NULL) {
                 lists[field] = PyList_New(0);
                 failed = lists[field] == NULL || PyDict_SetItem(found, PyTuple_GetItem(args[1], field), lists[field]) < 0;
             }
-            PyObject *text = failed ? NULL : PyUnicode_FromStringAndSize(value, last - value);
+            PyObject *text = failed ? NULL : PyUnicode_FromStringAndSize(value.at, value.size > MAX_VALUE ? MAX_VALUE : value.size);
             failed = text == NULL || PyList_Append(lists[field], text) < 0;
             Py_XDECREF(text);
         }
