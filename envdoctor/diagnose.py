@@ -1,6 +1,7 @@
 """The pipeline. Read this file first: target -> collect -> Snapshot -> rules -> findings -> Report.
 
 ``observe`` does all reading and returns facts; ``judge`` is pure and gives the same findings for a snapshot from disk.
+``examine`` does both by turns for ``check --select``: it reads what the selected rules ask for, and no more.
 """
 
 from __future__ import annotations
@@ -9,18 +10,29 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from envdoctor import __version__, causes
 from envdoctor.collect import Collected
 from envdoctor.finding import Finding
+from envdoctor.partial import NotRead
 from envdoctor.report import Check, FailOn, Report, Suppressed, hashed
 from envdoctor.rules import foreign, idle, is_own, load
 from envdoctor.rules.base import Skip
 from envdoctor.select import Ignore, Selection, live, suppress
 from envdoctor.snapshot import Machine, Snapshot, text
 from envdoctor.view import View
+
+if TYPE_CHECKING:
+    from envdoctor.collect import Reading
+    from envdoctor.collect.scene import Scene
+
+Answered = dict[str, tuple[tuple[Finding, ...], Check]]
+"""What rules said, by code."""
+Known = MutableMapping[str, tuple[tuple[Finding, ...], Check]]
+"""What they said of the very same facts before."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -53,8 +65,21 @@ class Request(msgspec.Struct, frozen=True):
 
 def observe(request: Request) -> Collected:
     """The facts about a target. Raises ``target.TargetError`` when there is none."""
-    from envdoctor import config, target
     from envdoctor.collect import collect
+
+    return collect(_scene(request), use_cache=request.use_cache)
+
+
+def begin(request: Request) -> Reading:
+    """The facts that every snapshot has, to be read on by :func:`examine`. Raises ``target.TargetError``."""
+    from envdoctor.collect import Reading
+
+    return Reading(_scene(request), use_cache=request.use_cache)
+
+
+def _scene(request: Request) -> Scene:
+    """What collectors are given. Raises ``target.TargetError``."""
+    from envdoctor import config, target
     from envdoctor.collect.scene import Scene
 
     cwd = request.cwd or _cwd()
@@ -70,7 +95,7 @@ def observe(request: Request) -> Collected:
         name=request.name,
         project=project,
     )
-    scene = Scene(
+    return Scene(
         target=chosen.target,
         prefix=chosen.prefix,
         environ=request.environ,
@@ -85,7 +110,6 @@ def observe(request: Request) -> Collected:
         locks=tuple(os.path.normpath(os.path.join(cwd or "/", lock)) for lock in request.locks),
         progress=request.progress,
     )
-    return collect(scene, use_cache=request.use_cache)
 
 
 def machine_at_hand(environ: Mapping[str, str] | None = None) -> Machine:
@@ -119,7 +143,7 @@ def judge(
     checks: Iterable[Check] = (),
     notes: Iterable[str] = (),
     timings: Mapping[str, float] | None = None,
-    known: MutableMapping[str, tuple[tuple[Finding, ...], Check]] | None = None,
+    known: Known | None = None,
 ) -> Report:
     """The report on `snapshot`: every selected rule is asked, causes are linked, ignores applied. No IO.
 
@@ -128,15 +152,77 @@ def judge(
     `ignores` that match nothing or have expired (by the snapshot's date) come back as notes.
     """
     selection = selection or Selection.of()
-    view = View(snapshot, machine)
     started = time.perf_counter()
-    findings: list[Finding] = []
-    outcomes: list[Check] = [*checks, *(Check(f"plugin.{p.package}", "crashed", p.problem) for p in foreign() if p.problem)]
+    view = View(snapshot, machine)
     codes = selection.codes()
+    answers, _ = _asked(codes, view, known)
+    report = _report(view, selection, codes, answers, ignores=ignores, fail_on=fail_on, checks=checks, notes=notes)
+    return msgspec.structs.replace(report, timings={**(timings or {}), "rules": time.perf_counter() - started})
+
+
+def examine(
+    reading: Reading,
+    selection: Selection,
+    *,
+    ignores: Sequence[Ignore] = (),
+    fail_on: FailOn = "error",
+    notes: Iterable[str] = (),
+    known: Known | None = None,
+) -> Report:
+    """The report that :func:`judge` gives about all facts, from those that the selected rules ask for.
+
+    Each rule is asked about what has been read. Those that lack something (``partial.NotRead``) are asked again when that has
+    been read: about new facts, nothing of the vain attempt is kept.
+    """
+    codes = left = selection.codes()
+    answers: Answered = {}
+    spent = 0.0
+    while True:
+        started = time.perf_counter()
+        view = View(reading.collected().snapshot)
+        found, lacking = _asked(left, view, known)
+        answers |= found
+        spent += time.perf_counter() - started
+        if not lacking:
+            break
+        left = list(lacking)
+        reading.more(lacking.values())
+    reading.keep()
+    started = time.perf_counter()
+    collected = reading.collected()
+    report = _report(view, selection, codes, answers, ignores=ignores, fail_on=fail_on, checks=collected.checks, notes=notes)
+    spent += time.perf_counter() - started
+    return msgspec.structs.replace(report, timings={**collected.timings, "rules": spent})
+
+
+def _asked(codes: Iterable[str], view: View, known: Known | None) -> tuple[Answered, dict[str, str]]:
+    """What these rules say, and the part that each of the others lacks, which asked for facts that have not been read."""
+    answers: Answered = {}
+    lacking: dict[str, str] = {}
     for code in codes:
-        found, check = _ask(code, view, known)
-        findings += found
-        outcomes.append(check)
+        try:
+            answers[code] = _ask(code, view, known)
+        except NotRead as missing:
+            lacking[code] = missing.part
+    return answers, lacking
+
+
+def _report(
+    view: View,
+    selection: Selection,
+    codes: Sequence[str],
+    answers: Answered,
+    *,
+    ignores: Sequence[Ignore],
+    fail_on: FailOn,
+    checks: Iterable[Check],
+    notes: Iterable[str],
+) -> Report:
+    """What the rules said, causes linked, ignores applied."""
+    snapshot = view.snapshot
+    findings = [finding for code in codes for finding in answers[code][0]]
+    outcomes = [*checks, *(Check(f"plugin.{p.package}", "crashed", p.problem) for p in foreign() if p.problem)]
+    outcomes += [answers[code][1] for code in codes]
     if reach := hashed(snapshot):
         outcomes = [_reaching(check, reach.get(check.code)) for check in outcomes]
     findings = causes.link(_unique(findings))
@@ -150,14 +236,11 @@ def judge(
         checks=tuple(sorted(outcomes, key=lambda c: c.code)),
         notes=(*notes, *selection.notes, *expired, *unmatched),
         fail_on=fail_on,
-        timings={**(timings or {}), "rules": time.perf_counter() - started},
         tool_version=__version__,
     )
 
 
-def _ask(
-    code: str, view: View, known: MutableMapping[str, tuple[tuple[Finding, ...], Check]] | None
-) -> tuple[tuple[Finding, ...], Check]:
+def _ask(code: str, view: View, known: Known | None) -> tuple[tuple[Finding, ...], Check]:
     """One rule's findings and what came of it. The second of the two places with a broad except."""
     if known is not None and code in known:
         return known[code]

@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-import msgspec
-
 from envdoctor.extensions import ExtensionName, module_of
 from envdoctor.last import Last
 from envdoctor.lazy import pattern
 from envdoctor.platforms import Profile, family, loads, platform_words, profile
-from envdoctor.snapshot import Distribution, Limits, NativeFile, Slice
+from envdoctor.snapshot import Distribution, Fact, NativeFile, Slice
 
 if TYPE_CHECKING:
     from envdoctor.finding import Subject
@@ -251,17 +249,17 @@ def loading(view: View) -> Loading:
     snapshot, machine = view.snapshot, view.machine
     same = (snapshot.natives, snapshot.sites, snapshot.distributions, snapshot.target)
     equal = (
-        msgspec.structs.replace(snapshot.interpreter, optional_modules=()),
-        msgspec.structs.replace(
+        _facts(snapshot.interpreter, "optional_modules"),
+        _facts(
             machine,
-            libraries=(),
-            all_libraries=False,
-            library_folders=(),
-            uncached_libraries=(),
-            limits=Limits(),
-            gpus=(),
-            nvidia=None,
-            amd=None,
+            "libraries",
+            "all_libraries",
+            "library_folders",
+            "uncached_libraries",
+            "limits",
+            "gpus",
+            "nvidia",
+            "amd",
         ),
         machine is snapshot.machine,
     )
@@ -270,6 +268,11 @@ def loading(view: View) -> Loading:
         found = copy.copy(found)  # with all that it has worked out, none of which comes from other facts
         found.view = view
     return found
+
+
+def _facts(fact: Fact, *without: str) -> tuple[object, ...]:
+    """The values of a fact, some left out, to be compared also where these have not been read."""
+    return tuple(getattr(fact, name) for name in fact.__struct_fields__ if name not in without)
 
 
 def wheel_tags(dist: Distribution) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from envdoctor.finding import SEVERITIES, Finding, Severity
+from envdoctor.partial import is_read
 from envdoctor.snapshot import Gap, Machine, Snapshot
 
 REPORT_SCHEMA_VERSION = 1
@@ -35,7 +36,8 @@ class Counts(msgspec.Struct, frozen=True):
     """Sizes of what was looked at, for the summary line."""
 
     distributions: int = 0
-    natives: int = 0
+    natives: int | None = 0
+    """None where no rule that ran asks for them, so that they were not looked at."""
     files: int = 0
     rules: int = 0
 
@@ -68,7 +70,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """What was looked at."""
         return Counts(
             distributions=len(self.snapshot.distributions),
-            natives=len(self.snapshot.natives),
+            natives=len(self.snapshot.natives) if is_read(self.snapshot, "natives") else None,
             files=sum(site.files for site in self.snapshot.sites),
             rules=sum(1 for check in self.checks if check.outcome in ("clean", "found")),
         )

@@ -92,6 +92,7 @@ PURE = {
     "last": (),
     "snapshot": (),
     "finding": (),
+    "partial": (),
     "report": (),
     "view": (),
     "remedy": (),

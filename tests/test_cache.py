@@ -27,7 +27,7 @@ import pytest
 from envdoctor import cache
 from envdoctor.answers import recalled
 from envdoctor.cache import Store, Unusable, locate
-from envdoctor.collect import memory, watch
+from envdoctor.collect import _OF_ENVIRONMENT, PARTS, memory, watch
 from envdoctor.diagnose import Request, judge, observe
 from envdoctor.snapshot import Limits, Snapshot, to_json
 from tests.builders import Env, compile_extension, venv
@@ -36,6 +36,8 @@ from tests.command import ROOT, clean_shell, command
 SETTLED = 0.06
 """Seconds after which a change is no longer of just now, in these tests."""
 NAME = "0" * 32 + ".facts"
+KEPT = ["environment", *(part for part in PARTS if part not in ("locks", "gpu", "device-code", *_OF_ENVIRONMENT))]
+"""What is kept where there is no project and no GPU."""
 
 
 @pytest.fixture
@@ -90,7 +92,7 @@ class Twice:
         time.sleep(SETTLED)
         kept = self.run(True)
         assert self.run(True) == kept
-        assert [part for part in self.used if part != "locks"] == ["environment", "surroundings", "libraries"]
+        assert [part for part in self.used if part != "locks"] == KEPT
 
 
 def _still(snapshot: Snapshot) -> Snapshot:
@@ -165,7 +167,7 @@ def test_states_that_change(twice: Twice) -> None:
         steps["native file replaced"] = lambda: _replace(native, b"<html>")
     for name, step in steps.items():
         step()
-        assert twice.same() != ["environment", "surroundings", "libraries"] or "right" in name, name
+        assert twice.same() != KEPT or "right" in name, name
         twice.settle()
 
 
@@ -705,7 +707,7 @@ def test_every_question_is_noted(twice: Twice, monkeypatch: pytest.MonkeyPatch) 
     twice.run(True)
     monkeypatch.undo()
     site = str(twice.env.site)
-    assert parts.keys() == {"environment", "surroundings", "libraries"}
+    assert list(parts) == KEPT
     assert {name: {p for p in paths if not p.startswith(f"{site}/")} for name, paths in parts.items()} == {
         name: set() for name in parts
     }

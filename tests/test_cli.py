@@ -610,7 +610,7 @@ def test_rules(cli: Cli) -> None:
 def test_a_bug_of_our_own_is_2_without_a_traceback() -> None:
     code = (
         "import sys, envdoctor.cli.session as s\n"
-        "def boom(*a): raise ZeroDivisionError('inner')\n"
+        "def boom(*a, **k): raise ZeroDivisionError('inner')\n"
         "s.Session.report = boom\n"
         "from envdoctor.cli import run\n"
         "sys.exit(run(['check', sys.prefix]))\n"

@@ -50,6 +50,7 @@ def check(
     """
     import os
     from datetime import date
+    from functools import partial
 
     from envdoctor import baseline
     from envdoctor.cli import files, tell
@@ -69,7 +70,7 @@ def check(
     if known is not None and session.options.get("baseline") is None and write_baseline and not os.path.exists(known):
         known = None
     entries = baseline.parse(read_bytes(known, "--baseline"), known) if known is not None else None
-    report = session.report()
+    report = session.report(all_facts=write_baseline is not None)
     if entries is not None:
         report = baseline.apply(report, entries, os.path.basename(known), date.today())
     written: list[str] = []
@@ -82,7 +83,7 @@ def check(
         files.write_file(write_baseline, dump(made))
         written.append(write_baseline)
     for one in wanted:
-        text = _render(report, one.format, session, to_file=one.file is not None)
+        report, text = session.complete(report, partial(_render, name=one.format, session=session, to_file=one.file is not None))
         if one.file is None:
             files.write_stdout(text)
         else:
@@ -91,7 +92,8 @@ def check(
         if one.format == "github" and os.environ.get("GITHUB_STEP_SUMMARY"):
             from envdoctor.formats import markdown
 
-            files.append_file(os.environ["GITHUB_STEP_SUMMARY"], markdown.render(report))
+            report, text = session.complete(report, markdown.render)
+            files.append_file(os.environ["GITHUB_STEP_SUMMARY"], text)
     if session.verbosity >= 0:
         from envdoctor.formats.text import safe
 

@@ -13,8 +13,14 @@ from envdoctor.collect import files
 from envdoctor.select import Selection, UsageError, live
 
 if TYPE_CHECKING:
-    from envdoctor.collect import Collected
+    from collections.abc import Callable, Sequence
+
+    from envdoctor.answers import Answers
+    from envdoctor.cli.progress import Progress
+    from envdoctor.collect import Collected, Reading
+    from envdoctor.diagnose import Request
     from envdoctor.report import FailOn, Report
+    from envdoctor.select import Ignore
     from envdoctor.share import Cleaner
     from envdoctor.snapshot import Machine, Snapshot
 
@@ -41,6 +47,8 @@ class Session:
         self.settings: config.Settings = config.load(self.project, _cwd())
         self.for_gpu = False
         """The machine that is judged for has a GPU."""
+        self.reading: Reading | None = None
+        """What has been read, where not everything was."""
 
     def value(self, name: str) -> Any:
         """An option, else the setting of its name; None where neither says anything."""
@@ -66,11 +74,21 @@ class Session:
     def observe(self, *, all_libraries: bool = False, for_gpu: bool = False) -> Collected:
         """The facts about the target; with `all_libraries` those of everything on the machine, `for_gpu` with those that matter
         where a GPU is. Raises TargetError."""
-        from envdoctor.cli.progress import Progress
-        from envdoctor.diagnose import Request, observe
+        from envdoctor.diagnose import observe
 
-        progress = Progress("envdoctor: reading the environment", quiet=self.verbosity < 0)
-        request = Request(
+        progress = self._progress()
+        with progress:
+            return observe(self._request(progress, all_libraries=all_libraries, for_gpu=for_gpu))
+
+    def _progress(self) -> Progress:
+        from envdoctor.cli.progress import Progress
+
+        return Progress("envdoctor: reading the environment", quiet=self.verbosity < 0)
+
+    def _request(self, progress: Progress, *, all_libraries: bool = False, for_gpu: bool = False) -> Request:
+        from envdoctor.diagnose import Request
+
+        return Request(
             target=self.options.get("target"),
             python=self.options.get("python"),
             prefix=self.options.get("prefix"),
@@ -84,8 +102,6 @@ class Session:
             locks=tuple(self.value("lock") or ()),
             progress=progress.say,
         )
-        with progress:
-            return observe(request)
 
     def facts(self) -> Collected:
         """The facts from where the options say: a snapshot, or the target itself."""
@@ -113,8 +129,9 @@ class Session:
         scene = Scene(target=snapshot.target, prefix=snapshot.target.prefix, project_root=self.project)
         return msgspec.structs.replace(snapshot, locks=locks.collect(scene, named).locks)
 
-    def report(self) -> Report:
-        """The report, before any baseline."""
+    def report(self, *, all_facts: bool = True) -> Report:
+        """The report, before any baseline. Without `all_facts` only those are read that the selected rules ask for, where the
+        options let that be, and :meth:`complete` reads what a format asks for besides."""
         import msgspec
 
         from envdoctor.diagnose import judge
@@ -124,6 +141,9 @@ class Session:
         assumed = self._assumed(machine)
         standing, expired = live(self.settings.ignores, date.today())
         fail_on: FailOn = self.value("fail_on") or "error"
+        of_this = machine is None and assumed is None and self.options.get("snapshot") is None
+        if of_this and not all_facts and not self.options.get("share") and not selection.everything:
+            return self._examined(selection, standing, fail_on, (*notes, *expired))
         self.for_gpu = any(one is not None and one.gpus for one in (assumed, machine))
         collected = self.facts()
         if assumed is not None:
@@ -145,18 +165,65 @@ class Session:
             timings=collected.timings,
             known=known,
         )
-        changes: dict[str, Any] = {"timings": {**report.timings, "total": time.perf_counter() - STARTED}}
         if known is not None:
             known.keep()
-            if known.memory.problem is not None and self.verbosity > 0:
-                note = f"nothing is kept for the next run: the cache folder {known.memory.problem}"
-                changes["notes"] = (*report.notes, note)
-        if self.options.get("snapshot") is None and (killed := self.killed(report.snapshot.target.prefix)) is not None:
-            changes["notes"] = (*changes.get("notes", report.notes), killed)
+        changes = self._changes(report, known)
         if machine is None and self.options.get("snapshot") is not None:
             changes["machine"] = msgspec.structs.replace(report.machine, source=_text(self.options["snapshot"]))
         found = msgspec.structs.replace(report, **changes)
         return self.cleaner(collected.snapshot).struct(found) if self.options.get("share") else found
+
+    def _examined(self, selection: Selection, ignores: Sequence[Ignore], fail_on: FailOn, notes: tuple[str, ...]) -> Report:
+        """The report of the selected rules, from what they ask for."""
+        import msgspec
+
+        from envdoctor.diagnose import begin, examine
+
+        progress = self._progress()
+        with progress:
+            reading = self.reading = begin(self._request(progress))
+            _kept.append(reading)
+            known = None
+            if reading.memory is not None:
+                from envdoctor.answers import recalled_for
+
+                known = recalled_for(reading.memory, reading, selection.codes())
+            report = examine(reading, selection, ignores=ignores, fail_on=fail_on, notes=notes, known=known)
+        if known is not None:
+            known.keep(reading)
+        return msgspec.structs.replace(report, **self._changes(report, known))
+
+    def _changes(self, report: Report, known: Answers | None) -> dict[str, Any]:
+        """What the command knows besides: the whole time, and notes."""
+        notes = list(report.notes)
+        if known is not None and known.memory.problem is not None and self.verbosity > 0:
+            notes.append(f"nothing is kept for the next run: the cache folder {known.memory.problem}")
+        if self.options.get("snapshot") is None and (killed := self.killed(report.snapshot.target.prefix)) is not None:
+            notes.append(killed)
+        return {"timings": {**report.timings, "total": time.perf_counter() - STARTED}, "notes": tuple(notes)}
+
+    def complete(self, report: Report, render: Callable[[Report], str]) -> tuple[Report, str]:
+        """What `render` makes of the report; with it the report, with the facts that it asked for."""
+        import msgspec
+
+        from envdoctor.partial import NotRead
+
+        while True:
+            try:
+                return report, render(report)
+            except NotRead as missing:
+                assert self.reading is not None
+                self.reading.more((missing.part,))
+                self.reading.keep()
+                found = self.reading.collected()
+                own = {check for check in report.checks if check.outcome == "crashed"}
+                checks = (*report.checks, *(check for check in found.checks if check not in own))
+                report = msgspec.structs.replace(
+                    report,
+                    snapshot=found.snapshot,
+                    machine=found.snapshot.machine,
+                    checks=tuple(sorted(checks, key=lambda c: c.code)),
+                )
 
     @staticmethod
     def cleaner(snapshot: Snapshot | None = None) -> Cleaner:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -24,6 +24,7 @@ from envdoctor.snapshot import (
     Entry,
     Installers,
     Interpreter,
+    LibraryOverride,
     Limits,
     Machine,
     NativeFile,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from envdoctor.collect import conda, distributions
     from envdoctor.collect.interpreter import Facts
     from envdoctor.collect.memory import Memory
+    from envdoctor.view import View
 
 T = TypeVar("T")
 
@@ -84,146 +86,424 @@ def _where(error: BaseException) -> str:
     return f"{trace.tb_frame.f_code.co_filename.rpartition('envdoctor')[2].lstrip('/')}:{trace.tb_lineno}"
 
 
+PARTS: dict[str, tuple[str, ...]] = {
+    "gpu": ("machine.gpus", "machine.nvidia", "machine.amd"),
+    "locks": ("locks", "manifests"),
+    "natives": ("natives", "shell.overrides"),
+    "imports": ("broken_imports", "opened_libraries"),
+    "scripts": ("scripts", "prefix_records", "kernels"),
+    "generated": ("generated",),
+    "frameworks": ("frameworks",),
+    "installers": ("installers",),
+    "conda-installers": ("conda_installers",),
+    "shadows": ("shadows",),
+    "libraries": (
+        "libraries",
+        "dll_folders",
+        "machine.libraries",
+        "machine.library_folders",
+        "machine.all_libraries",
+        "machine.uncached_libraries",
+    ),
+    "numpy": ("numpy_modules",),
+    "symbols": ("unresolved_symbols",),
+    "preloads": ("preloads", "imported_modules"),
+    "stdlib": ("interpreter.optional_modules",),
+    "device-code": ("device_code",),
+}
+"""What is read only when somebody asks for it, and the fields of the snapshot that it fills, in the order in which all are read.
+
+Everything else is in every snapshot: reports name the numbers of distributions and files, and nearly all rules ask for them.
+A part is read as a whole or not at all, and kept so by the cache.
+"""
+_OF_ENVIRONMENT = ("natives", "imports", "scripts", "generated", "frameworks")
+"""Parts that the cache keeps with what is in every snapshot, so that all of it is read anew where a module that one of them
+has read is another one: sizes of modules are not asked again otherwise (docs/decisions/006-the-cache.md)."""
+_BEFORE: dict[str, tuple[str, ...]] = {
+    "libraries": ("natives", "imports"),
+    "numpy": ("libraries",),
+    "symbols": ("libraries",),
+    "preloads": ("symbols",),
+    "stdlib": ("libraries",),
+    "device-code": ("gpu", "natives", "frameworks"),
+}
+"""Parts that must have been read before."""
+_NOT_FOR_LOADER = frozenset(
+    ("locks", "scripts", "generated", "frameworks", "installers", "conda-installers", "shadows", "device-code")
+)
+"""Parts that the collectors of what the loader does must not ask for: whether they are read depends on the rules."""
+
+
 def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
-    import msgspec
+    reading = Reading(scene, use_cache=use_cache)
+    reading.more(PARTS)
+    reading.keep()
+    return reading.collected()
 
-    from envdoctor.collect import device_code, gpu, interpreter, machine, overrides, paths, project, shell
 
-    run = _Runner(scene)
-    memory = run("cache", lambda: _memory(scene, use_cache), None)
-    unknown = interpreter.Facts(Interpreter(path=text(f"{scene.bin}/python")), None, None)
-    facts = run("interpreter", lambda: interpreter.collect(scene), unknown)
-    sites: list[Site] = run("paths", lambda: paths.collect(scene, facts), [])
-    manifest = run("project", lambda: project.collect(scene), None)
-    read = _Read(scene, facts, sites, run)
+class Reading:
+    """The reading of a scene, part by part. What is in every snapshot is read at once, :data:`PARTS` by :meth:`more`."""
 
-    def recall(name: str, inputs: object, function: Callable[[], dict[str, Any]], after: str | None = None) -> dict[str, Any]:
-        if memory is None:
-            return function()
-        crashes = len(run.checks)
-        return memory.recall(name, scene, inputs, function, lambda: len(run.checks) == crashes, after)
+    def __init__(self, scene: Scene, *, use_cache: bool = False) -> None:
+        import msgspec
 
-    def environment() -> dict[str, Any]:
-        """What the target's own files say."""
-        from envdoctor.collect import frameworks, generated, imports, namespaces, pth, scripts
+        from envdoctor.collect import interpreter, machine, paths, project, shell
 
-        trees, dists = read.trees, read.dists
-        followed = run(
-            "imports", lambda: imports.collect(scene, facts, sites, trees, dists.distributions, dists.owned), imports.Facts()
+        self.scene = scene
+        run = self.run = _Runner(scene)
+        self.memory = run("cache", lambda: _memory(scene, use_cache), None)
+        unknown = interpreter.Facts(Interpreter(path=text(f"{scene.bin}/python")), None, None)
+        self.facts = run("interpreter", lambda: interpreter.collect(scene), unknown)
+        self.sites: list[Site] = run("paths", lambda: paths.collect(scene, self.facts), [])
+        manifest = run("project", lambda: project.collect(scene), None)
+        self.read = _Read(scene, self.facts, self.sites, run)
+        self.done: set[str] = set()
+        self.found: dict[tuple[str, str], Any] = {}
+        """What the parts that were read come to, by part and field."""
+        self.core = Snapshot(
+            date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+            tool_version=__version__,
+            deep=scene.deep,
+            target=scene.target,
+            venv=self.facts.venv,
+            project=manifest,
+            machine=run("machine", lambda: machine.collect(scene), Machine()),
+            shell=run("shell", lambda: shell.collect(scene, self.facts), Shell()),
+            interpreter=self.facts.interpreter,
         )
-        found = run("scripts", lambda: scripts.collect(scene, facts, dists.owners_absolute), None)
+        """What is in every snapshot; the fields of all parts are empty in it."""
+        known = self._recall("environment", (self.facts, self.sites), self._environment)
+        with_it = _OF_ENVIRONMENT if self.memory is not None else ()
+        own = {name for part in with_it for name in PARTS[part]}
+        self.core = msgspec.structs.replace(self.core, **{name: known[name] for name in known.keys() - own})
+        for part in with_it:
+            self._put(part, known)
+
+    # ------------------------------------------------------------------------------------------------------- the course
+    def more(self, parts: Iterable[str]) -> None:
+        """Reads these parts, and what they build upon."""
+        for part in parts:
+            self._take(part)
+
+    def keep(self) -> None:
+        """Keeps what was read for the next run."""
+        if self.memory is not None:
+            self.run("cache", self.memory.save, None)
+
+    def collected(self) -> Collected:
+        """What is known by now. Fields of parts that were not read raise :class:`~envdoctor.partial.NotRead`."""
+        gaps = tuple(sorted(set(self.scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))
+        unread = _fields(PARTS.keys() - self.done)
+        if self.scene.target.system != "linux" and "libraries" not in self.done:
+            unread["natives"] = "libraries"  # what the loader finds is added to those of the site folders there
+        snapshot = self._known(self.done, unread, gaps=gaps)
+        return Collected(snapshot, tuple(self.run.checks), self.run.timings, self.memory, self.read)
+
+    def _take(self, part: str) -> None:
+        if part in self.done:
+            return
+        for other in _BEFORE.get(part, ()):
+            self._take(other)
+        self._put(part, getattr(self, f"_{part.replace('-', '_')}")())
+
+    def _put(self, part: str, found: dict[str, Any]) -> None:
+        """Adds what a part has come to."""
+        for name in (*PARTS[part], *(("natives",) if part == "libraries" else ())):
+            field, _, inner = name.partition(".")
+            if field in found:
+                self.found[part, name] = getattr(found[field], inner) if inner else found[field]
+        if part == "natives":
+            self.found[part, "shell.overrides"] = self._overrides(found["natives"])
+        self.done.add(part)
+
+    def _known(self, parts: Collection[str], unread: dict[str, str], **changes: Any) -> Snapshot:
+        """The facts with those of some parts; fields in `unread` raise NotRead, those of other parts are empty."""
+        import msgspec
+
+        below: dict[str, dict[str, Any]] = {}
+        for (part, name), value in self.found.items():
+            if part in parts:
+                field, _, inner = name.partition(".")
+                if inner:
+                    below.setdefault(field, {})[inner] = value
+                elif part == "libraries" or field not in changes:
+                    changes[field] = value
+        for field, values in below.items():
+            changes[field] = msgspec.structs.replace(getattr(self.core, field), **values)
+        known = msgspec.structs.replace(self.core, **changes)
+        if not unread:
+            return known
+        from envdoctor.partial import partial
+
+        return partial(known, unread)
+
+    def _recall(
+        self, name: str, inputs: object, function: Callable[[], dict[str, Any]], after: tuple[str, ...] = ()
+    ) -> dict[str, Any]:
+        """What `function` reads, or what an earlier run has read where nothing has changed."""
+        if self.memory is None:
+            return function()
+        crashes = len(self.run.checks)
+        return self.memory.recall(name, self.scene, inputs, function, lambda: len(self.run.checks) == crashes, after)
+
+    # ------------------------------------------------------------------------------------------------------- the parts
+    def _environment(self) -> dict[str, Any]:
+        """What the target's own files say."""
+        from envdoctor.collect import namespaces, pth
+
+        scene, sites, run = self.scene, self.sites, self.run
+        trees, dists = self.read.trees, self.read.dists
+        parts = _OF_ENVIRONMENT if self.memory is not None else ()
         return {
             "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
-            "natives": run("native", lambda: _natives(scene, facts.interpreter, trees, dists.owners, memory), ()),
             "shared_files": tuple(sorted(dists.shared, key=lambda s: (s.site, s.path))),
             "unowned": tuple(dists.unowned),
             "leftovers": tuple(dists.leftovers),
-            **read.judged_by_conda,
+            **self.read.judged_by_conda,
             "pth_files": run("pth", lambda: pth.collect(scene, sites, trees, dists.owners), ()),
             "namespace_blocks": run(
                 "namespaces", lambda: namespaces.collect(scene, sites, trees, dists.distributions, dists.owned), ()
             ),
-            "generated": run("generated", lambda: generated.collect(scene, sites, trees, dists.distributions, dists.owned), ()),
-            "frameworks": run("frameworks", lambda: frameworks.collect(scene, sites, dists.distributions), ()),
-            "broken_imports": followed.broken,
-            "opened_libraries": followed.opened,
             "sites": run(
                 "sites",
                 lambda: tuple(_described(site, tree) for site, tree in zip(sites, trees, strict=True)),
                 tuple(sites),
             ),
-            **({"scripts": found.scripts, "prefix_records": found.prefix_records, "kernels": found.kernels} if found else {}),
+            **{name: value for part in parts for name, value in getattr(self, f"_{part}")().items()},
         }
 
-    def locked() -> dict[str, Any]:
+    def _gpu(self) -> dict[str, Any]:
+        """Accelerators and their drivers."""
+        from envdoctor.collect import gpu
+
+        return {"machine": self.run("gpu", lambda: gpu.add(self.scene, self.core.machine, self._recall), self.core.machine)}
+
+    def _locks(self) -> dict[str, Any]:
         """Lockfiles and manifests."""
-        from envdoctor.collect import locks
+        scene = self.scene
+        if scene.project_root is None and not scene.locks:
+            return {}
 
-        return run("locks", lambda: locks.collect(scene, scene.locks), locks.Facts())._asdict()
+        def locked() -> dict[str, Any]:
+            from envdoctor.collect import locks
 
-    around_project = scene.project_root is not None or scene.locks
-    here = run("machine", lambda: machine.collect(scene), Machine())
-    here = run("gpu", lambda: gpu.add(scene, here, recall), here)
-    snapshot = Snapshot(
-        date=datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        tool_version=__version__,
-        deep=scene.deep,
-        target=scene.target,
-        venv=facts.venv,
-        project=manifest,
-        machine=here,
-        **{"interpreter": facts.interpreter}
-        | recall("environment", (facts, sites), environment)
-        | (recall("locks", scene.locks, locked) if around_project else {}),
-    )
-    snapshot = msgspec.structs.replace(
-        snapshot, shell=run("shell", lambda: overrides.add(scene, shell.collect(scene, facts), snapshot.natives, sites), Shell())
-    )
-    base = snapshot
+            return self.run("locks", lambda: locks.collect(scene, scene.locks), locks.Facts())._asdict()
 
-    def surroundings() -> dict[str, Any]:
-        """What stands around the target: the folders that Python starts in, settings of installers."""
-        from envdoctor.collect import installers, shadows
+        return self._recall("locks", scene.locks, locked)
 
-        trees = [read.outline(index, site) for index, site in enumerate(base.sites)]
-        return {
-            "installers": run(
+    def _natives(self) -> dict[str, Any]:
+        """Headers of native files."""
+        trees, dists = self.read.trees, self.read.dists
+        python = self.facts.interpreter
+        return {"natives": self.run("native", lambda: _natives(self.scene, python, trees, dists.owners, self.memory), ())}
+
+    def _overrides(self, natives: tuple[NativeFile, ...]) -> tuple[LibraryOverride, ...]:
+        """What variables of the shell put in the place of native files."""
+        from envdoctor.collect import overrides
+
+        shell = self.core.shell
+        return self.run("shell", lambda: overrides.add(self.scene, shell, natives, self.sites), shell).overrides
+
+    def _imports(self) -> dict[str, Any]:
+        """What modules import in vain, and the libraries that they open."""
+        from envdoctor.collect import imports
+
+        trees, dists = self.read.trees, self.read.dists
+        found = self.run(
+            "imports",
+            lambda: imports.collect(self.scene, self.facts, self.sites, trees, dists.distributions, dists.owned),
+            imports.Facts(),
+        )
+        return {"broken_imports": found.broken, "opened_libraries": found.opened}
+
+    def _scripts(self) -> dict[str, Any]:
+        """Scripts, prefixes that stand in them, and kernels of Jupyter."""
+        from envdoctor.collect import scripts
+
+        owners = self.read.dists.owners_absolute
+        return self.run("scripts", lambda: scripts.collect(self.scene, self.facts, owners), scripts.Facts())._asdict()
+
+    def _generated(self) -> dict[str, Any]:
+        """Code that generators have written."""
+        from envdoctor.collect import generated
+
+        trees, dists = self.read.trees, self.read.dists
+        found = self.run(
+            "generated", lambda: generated.collect(self.scene, self.sites, trees, dists.distributions, dists.owned), ()
+        )
+        return {"generated": found}
+
+    def _frameworks(self) -> dict[str, Any]:
+        """What frameworks were built for."""
+        from envdoctor.collect import frameworks
+
+        distributions = self.read.dists.distributions
+        return {"frameworks": self.run("frameworks", lambda: frameworks.collect(self.scene, self.sites, distributions), ())}
+
+    def _installers(self) -> dict[str, Any]:
+        """Settings of installers."""
+
+        def installers() -> dict[str, Any]:
+            from envdoctor.collect import installers
+
+            core, outlines = self.core, self._outlines
+            found = self.run(
                 "installers",
-                lambda: installers.collect(scene, facts, sites, trees, base.distributions, manifest),
+                lambda: installers.collect(self.scene, self.facts, self.sites, outlines, core.distributions, core.project),
                 Installers(),
-            ),
-            "conda_installers": run("conda-installers", lambda: _around_conda(scene, base), None),
-            "shadows": run("shadows", lambda: shadows.collect(scene, facts, sites, trees, base.distributions, manifest), ()),
-        }
+            )
+            return {"installers": found}
 
-    asked = _for_loader(base)
+        return self._recall("installers", self.core.project, installers, ("environment",))
 
-    def libraries() -> dict[str, Any]:
+    def _conda_installers(self) -> dict[str, Any]:
+        """What stands around a conda prefix."""
+
+        def around() -> dict[str, Any]:
+            return {"conda_installers": self.run("conda-installers", lambda: _around_conda(self.scene, self.core), None)}
+
+        return self._recall("conda-installers", (), around, ("environment",))
+
+    def _shadows(self) -> dict[str, Any]:
+        """Modules in the folders that Python starts in."""
+
+        def shadows() -> dict[str, Any]:
+            from envdoctor.collect import shadows
+
+            core, outlines = self.core, self._outlines
+            found = self.run(
+                "shadows",
+                lambda: shadows.collect(self.scene, self.facts, self.sites, outlines, core.distributions, core.project),
+                (),
+            )
+            return {"shadows": found}
+
+        return self._recall("shadows", self.core.project, shadows, ("environment",))
+
+    def _libraries(self) -> dict[str, Any]:
         """What the loader would find, from files outside the site folders, too."""
+        asked = self._for_loader("natives", "imports")
+
+        def libraries() -> dict[str, Any]:
+            if self.scene.target.system == "linux":
+                from envdoctor.collect import libraries as linux_libraries
+
+                found = self.run("libraries", lambda: linux_libraries.add(self.scene, self.facts, asked), asked)
+            else:
+                from envdoctor.collect import foreign_libraries
+
+                trees, dists = self._walked
+                found = self.run("libraries", lambda: foreign_libraries.add(self.scene, asked, trees, dists.owners), asked)
+            names = ("natives", "libraries", "dll_folders", "machine")
+            return {name: new for name in names if (new := getattr(found, name)) is not getattr(asked, name)}
+
+        return self._recall("libraries", (asked, self.scene.all_libraries), libraries, ("environment",))
+
+    def _numpy(self) -> dict[str, Any]:
+        """Modules that use numpy's C-API."""
+
+        def numpy() -> dict[str, Any]:
+            from envdoctor.collect import numpy_modules
+
+            trees, view = self._walked[0], self._view
+            return {"numpy_modules": self.run("numpy", lambda: numpy_modules.collect(self.scene, view, trees), ())}
+
+        return self._recall("numpy", (), numpy, ("environment", "libraries"))
+
+    def _symbols(self) -> dict[str, Any]:
+        """Symbols that nothing defines."""
+
+        def symbols() -> dict[str, Any]:
+            from envdoctor.collect import symbols
+
+            trees, view = self._walked[0], self._view
+            return {"unresolved_symbols": self.run("symbols", lambda: symbols.collect(self.scene, view, trees), ())}
+
+        return self._recall("symbols", (), symbols, ("environment", "libraries"))
+
+    def _preloads(self) -> dict[str, Any]:
+        """Libraries that are loaded before somebody asks for them, and how modules that fail are reached."""
+
+        def preloads() -> dict[str, Any]:
+            from envdoctor.collect import preloads
+
+            trees, view, unresolved = self._walked[0], self._view, self.found["symbols", "unresolved_symbols"]
+            found = self.run("preloads", lambda: preloads.collect(trees, view, unresolved), preloads.Facts())
+            return {"preloads": found.preloads, "imported_modules": found.imported}
+
+        return self._recall("preloads", (), preloads, ("environment", "libraries", "symbols"))
+
+    def _stdlib(self) -> dict[str, Any]:
+        """Which extension modules of the standard library the loader loads, and who needs them."""
+
+        def stdlib() -> dict[str, Any]:
+            from envdoctor.collect import stdlib_users
+
+            trees, view = self._walked[0], self._view
+            own = self.core.interpreter
+            return {"interpreter": self.run("stdlib", lambda: stdlib_users.collect(self.scene, view, self.facts, trees), own)}
+
+        return self._recall("stdlib", (), stdlib, ("environment", "libraries"))
+
+    def _device_code(self) -> dict[str, Any]:
+        """What native files hold for GPUs."""
+        from envdoctor.collect import device_code
+
+        scene = self.scene
+        parts = {"gpu", "natives", "frameworks"}
+        known = self._known(parts, _fields(PARTS.keys() - parts))
+        if not device_code.wanted(scene, known):
+            return {}
+
+        def code() -> dict[str, Any]:
+            return {"device_code": self.run("gpu", lambda: device_code.collect(scene, known), None)}
+
+        return self._recall("device-code", (), code, ("environment",))
+
+    # ------------------------------------------------------------------------------------------------- for the parts
+    @property
+    def _walked(self) -> tuple[list[Tree | None], distributions.Facts]:
+        """Site folders and distributions, for a part that comes after the environment's, which knows what they depend on."""
         with watching(None):
-            trees, dists = read.trees, read.dists
-        found = asked
-        if scene.target.system == "linux":
-            from envdoctor.collect import libraries as linux_libraries
+            return self.read.trees, self.read.dists
 
-            found = run("libraries", lambda: linux_libraries.add(scene, facts, asked), asked)
-        else:
-            from envdoctor.collect import foreign_libraries
+    @property
+    def _outlines(self) -> list[Outline | None]:
+        return [self.read.outline(index, site) for index, site in enumerate(self.core.sites)]
 
-            found = run("libraries", lambda: foreign_libraries.add(scene, asked, trees, dists.owners), asked)
-        from envdoctor.collect import numpy_modules, preloads, stdlib_users, symbols
+    @cached_property
+    def _view(self) -> View:
+        """What the loader is asked about, when its libraries are known."""
         from envdoctor.view import View
 
-        view = View(found)
-        known = msgspec.structs.replace(
-            found,
-            numpy_modules=run("numpy", lambda: numpy_modules.collect(scene, view, trees), ()),
-            unresolved_symbols=run("symbols", lambda: symbols.collect(scene, view, trees), ()),
-        )
-        before = run("preloads", lambda: preloads.collect(trees, view, known.unresolved_symbols), preloads.Facts())
-        found = msgspec.structs.replace(
-            known,
-            preloads=before.preloads,
-            imported_modules=before.imported,
-            interpreter=run("stdlib", lambda: stdlib_users.collect(scene, view, facts, trees), known.interpreter),
-        )
-        return {name: new for name in asked.__struct_fields__ if (new := getattr(found, name)) is not getattr(asked, name)}
+        return View(self._for_loader("natives", "imports", "libraries"))
 
-    around = recall("surroundings", (facts, sites, manifest), surroundings, "environment")
-    loader = recall("libraries", (asked, scene.all_libraries), libraries, "environment")
-    if "machine" in loader:
-        own = {name: getattr(base.machine, name) for name in _NOT_FOR_LOADER}
-        loader |= {"machine": msgspec.structs.replace(loader["machine"], **own)}
-    if device_code.wanted(scene, base):
-        loader |= recall(
-            "device-code", (), lambda: {"device_code": run("gpu", lambda: device_code.collect(scene, base), None)}, "environment"
+    def _for_loader(self, *parts: str) -> Snapshot:
+        """As much of these parts as decides what the loader finds: a new day or another PATH changes nothing about it."""
+        import msgspec
+
+        from envdoctor.loader import VARIABLES
+
+        known = self._known(parts, _fields(_NOT_FOR_LOADER))
+        shell = known.shell
+        return msgspec.structs.replace(
+            known,
+            date="",
+            project=None,
+            shell=Shell(
+                path=shell.path if known.target.system == "windows" else (),
+                variables={name: value for name, value in shell.variables.items() if name.startswith(VARIABLES)},
+                library_folders=shell.library_folders,
+                overrides=shell.overrides,
+            ),
+            machine=msgspec.structs.replace(known.machine, limits=Limits()),
         )
-    if memory is not None:
-        run("cache", memory.save, None)
-    gaps = tuple(sorted(set(scene.gaps), key=lambda g: (g.collector, g.subject, g.reason)))
-    snapshot = msgspec.structs.replace(base, **around, **loader, gaps=gaps)
-    return Collected(snapshot, tuple(run.checks), run.timings, memory, read)
+
+
+def _fields(parts: Iterable[str]) -> dict[str, str]:
+    """The fields of these parts, each with its part."""
+    return {name: part for part in parts for name in PARTS[part]}
 
 
 def _memory(scene: Scene, use_cache: bool) -> Memory | None:
@@ -233,31 +513,6 @@ def _memory(scene: Scene, use_cache: bool) -> Memory | None:
     from envdoctor.collect.memory import remember
 
     return remember(scene)
-
-
-_NOT_FOR_LOADER: dict[str, Any] = {"limits": Limits(), "gpus": (), "nvidia": None, "amd": None}
-"""Parts of the machine that do not decide what the loader finds."""
-
-
-def _for_loader(snapshot: Snapshot) -> Snapshot:
-    """As much of `snapshot` as decides what the loader finds: a new day or another PATH changes nothing about it."""
-    import msgspec
-
-    from envdoctor.loader import VARIABLES
-
-    shell = snapshot.shell
-    return msgspec.structs.replace(
-        snapshot,
-        date="",
-        project=None,
-        shell=Shell(
-            path=shell.path if snapshot.target.system == "windows" else (),
-            variables={name: value for name, value in shell.variables.items() if name.startswith(VARIABLES)},
-            library_folders=shell.library_folders,
-            overrides=shell.overrides,
-        ),
-        machine=msgspec.structs.replace(snapshot.machine, **_NOT_FOR_LOADER),
-    )
 
 
 class _Read:

@@ -131,19 +131,19 @@ class Memory:
         inputs: object,
         function: Callable[[], dict[str, Any]],
         whole: Callable[[], bool],
-        after: str | None = None,
+        after: tuple[str, ...] = (),
     ) -> dict[str, Any]:
         """The snapshot fields that `function` makes: those of the earlier run where they hold, else new ones, which are kept.
 
         `inputs` is everything that `function` depends on besides the scene and the file system. `whole` says afterwards
-        whether nothing crashed. A part that comes `after` another depends on everything that the other depends on, too.
+        whether nothing crashed. A part that comes `after` others depends on everything that they depend on, too.
         """
-        before = self.parts.get(after) if after in self.current else None
+        before = [self.parts[one] for one in after if one in self.current]
         try:
-            digest = digest_of((inputs, before and (before.made, before.signatures)))
+            digest = digest_of((inputs, [(one.made, one.signatures) for one in before]))
         except (TypeError, ValueError, OverflowError):
             digest = b""
-        if after is not None and before is None:
+        if len(before) < len(after):
             digest = b""
         known = self.parts.get(name)
         if known is not None and digest and known.inputs == digest and known.holds(self.environ, time.time()):
@@ -159,8 +159,9 @@ class Memory:
         with watch.watching(seen):
             fields = function()
         if digest and whole():
-            for path in before.present if before is not None else ():
-                seen.states.pop(path, None)
+            for one in before:
+                for path in one.present:
+                    seen.states.pop(path, None)
             part = _part(name, digest, seen, fields, scene.gaps[gaps:], scene.prefix)
             if part is not None:
                 self.parts[name] = part

@@ -87,8 +87,10 @@ def counted(report: Report) -> str:
 def looked_at(report: Report) -> str:
     """How much was looked at, in words."""
     counts = report.counts
-    parts = [plural(counts.distributions, "distribution"), plural(counts.natives, "native file"), plural(counts.rules, "rule")]
-    return ", ".join(parts)
+    parts = [plural(counts.distributions, "distribution")]
+    if counts.natives is not None:
+        parts.append(plural(counts.natives, "native file"))
+    return ", ".join([*parts, plural(counts.rules, "rule")])
 
 
 def subject_of(finding: Finding) -> str:
