@@ -62,7 +62,10 @@ class Table(Recorded):
     """A walk has noted in the table what is there."""
 
     def groups(self, folder: str) -> dict[str, dict[str, str]]:
-        return self.index.groups(folder)  # type: ignore[no-any-return]
+        found = self._by_folder.get(folder)
+        if found is None:
+            found = self._by_folder[folder] = self.index.groups(folder)
+        return found
 
     def owner(self, path: str) -> str | None:
         return self.index.owner(path)  # type: ignore[no-any-return]

@@ -171,7 +171,7 @@ def test_what_came_is_seen(installed: Env) -> None:
     (installed.site / "alpha/p5/more").mkdir()
     (installed.site / "alpha/p5/more/late.so").write_bytes(b"")
     _, found = walked(installed)
-    assert {"alpha/p5/late.py", "alpha/p5/more/late.so"} <= found.files and "alpha/p5/more/late.so" in found.natives
+    assert {"alpha/p5/late.py", "alpha/p5/more/late.so"} <= set(found.files) and "alpha/p5/more/late.so" in found.natives
     assert found.unrecorded == ["alpha/p5/late.py"]
 
 
