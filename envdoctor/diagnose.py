@@ -10,7 +10,7 @@ import datetime
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -33,6 +33,19 @@ Answered = dict[str, tuple[tuple[Finding, ...], Check]]
 """What rules said, by code."""
 Known = MutableMapping[str, tuple[tuple[Finding, ...], Check]]
 """What they said of the very same facts before."""
+
+
+class Facts(Protocol):
+    """What is read part by part: a ``collect.Reading``."""
+
+    def more(self, parts: Iterable[str]) -> None:
+        """Reads these parts."""
+
+    def collected(self) -> Collected:
+        """What is known by now."""
+
+    def keep(self) -> None:
+        """Keeps it for the next run."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -161,7 +174,7 @@ def judge(
 
 
 def examine(
-    reading: Reading,
+    reading: Facts,
     selection: Selection,
     *,
     ignores: Sequence[Ignore] = (),

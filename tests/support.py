@@ -1,7 +1,8 @@
 """How tests run rules: the whole pipeline on a real prefix, and the same judgement on the snapshot's JSON.
 
 ``diagnose(prefix, "PKG001")`` collects the target, judges it, judges ``from_json(to_json(snapshot))`` too, and fails when
-the two differ: so every rule case is also the proof that a snapshot gives the same result as the thing itself.
+the two differ: so every rule case is also the proof that a snapshot gives the same result as the thing itself. And it has the
+rules asked about the same facts part by part, as ``check --select`` does.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from envdoctor.diagnose import Request, judge, observe
+from envdoctor.collect import PARTS, Collected
+from envdoctor.diagnose import Request, examine, judge, observe
 from envdoctor.finding import Finding
+from envdoctor.partial import partial
 from envdoctor.report import Report
 from envdoctor.select import Selection
 from envdoctor.snapshot import Snapshot, from_json, to_json
@@ -46,10 +49,32 @@ def report_of(snapshot: Snapshot, *codes: str) -> Report:
     report = judge(snapshot, selection)
     again = judge(from_json(to_json(snapshot)), selection)
     assert report.findings == again.findings
+    asked = examine(Parts(snapshot), selection)
+    assert (asked.findings, asked.checks) == (report.findings, report.checks)
     crashed = [check for check in report.checks if check.outcome == "crashed"]
     assert not crashed, crashed
     _note(report)
     return report
+
+
+class Parts:
+    """Stands for the reading of facts that are known already: parts are there when they were asked for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.done: set[str] = set()
+
+    def more(self, parts: Iterable[str]) -> None:
+        new = set(parts) - self.done
+        assert new and new <= PARTS.keys(), new
+        self.done |= new
+
+    def keep(self) -> None:
+        pass
+
+    def collected(self) -> Collected:
+        unread = {name: part for part, names in PARTS.items() if part not in self.done for name in names}
+        return Collected(partial(self.snapshot, unread), (), {})
 
 
 def _note(report: Report) -> None:

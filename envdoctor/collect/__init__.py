@@ -205,7 +205,9 @@ class Reading:
             return
         for other in _BEFORE.get(part, ()):
             self._take(other)
-        self._put(part, getattr(self, f"_{part.replace('-', '_')}")())
+        found: dict[str, Any] = getattr(self, f"_{part.replace('-', '_')}")()
+        assert found.keys() <= {name.partition(".")[0] for name in (*PARTS[part], "natives")}, part
+        self._put(part, found)
 
     def _put(self, part: str, found: dict[str, Any]) -> None:
         """Adds what a part has come to."""
