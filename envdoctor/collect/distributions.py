@@ -52,6 +52,8 @@ _FIELDS = ("requires-dist", "provides-extra", "metadata-version", "name", "versi
 """The header fields that are used."""
 _WANTED = frozenset(_FIELDS)
 _headers_compiled = getattr(speed, "headers", None)
+_CODE = pattern(rb"(?:\A|[\r\n])[ \t\x0b\x0c]*[^\s#]")
+"""A line of a Python file that is neither empty nor a comment."""
 _VALID_NAME = pattern(r"^([A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9])$")
 
 
@@ -469,7 +471,10 @@ class _Site:
         outside: list[str] = []
         candidates = list(self.tree.absent.get(name, ()))
         unknown = set(self.recorded.unknown(name, self.tree.known))
-        if unknown:
+        if unknown and self.recorded.index is not None:
+            for folder in unknown:
+                candidates += [f"{folder}/{file}" for file in self.recorded.groups(folder).get(name, ())]
+        elif unknown:
             starts = tuple(folder + "/" for folder in unknown)
             candidates += [path for path in rows.paths if path.startswith(starts) and path.rpartition("/")[0] in unknown]
         for path in dict.fromkeys(candidates):
@@ -671,14 +676,14 @@ class _Site:
     def _share(self, path: str, owners: list[Owner]) -> None:
         if len({(o.distribution, o.version) for o in owners}) < 2:
             return
-        absolute = _absolute(self.tree.root, path)
-        exists = path in self.tree.files or fs.exists(absolute)
+        exists = path in self.tree.files or fs.exists(_absolute(self.tree.root, path))
         actual_size: int | None = None
         actual: str | None = None
         claims = {(o.hash, o.size) for o in owners}
         if exists and len(claims) == 1 and path not in self.tree.different:
             actual_size = owners[0].size
         elif exists:
+            absolute = _absolute(self.tree.root, path)
             try:
                 actual_size = fs.stat_of(absolute).st_size
             except (OSError, ValueError):
@@ -696,7 +701,7 @@ class _Site:
                 actual_size=actual_size,
                 actual_hash=actual,
                 native=is_native(path),
-                namespace=exists and path.endswith("/__init__.py") and self._namespace_init(absolute),
+                namespace=exists and path.endswith("/__init__.py") and self._namespace_init(_absolute(self.tree.root, path)),
             )
         )
 
@@ -708,8 +713,7 @@ class _Site:
             return False
         if b"extend_path" in content.data or b"declare_namespace" in content.data:
             return True
-        lines = (line.strip() for line in content.data.splitlines())
-        if content.cut or any(line and not line.startswith(b"#") for line in lines):
+        if content.cut or _CODE.search(content.data):
             return False
         try:
             return bool(set(fs.names(os.path.dirname(path))) - {"__init__.py", "__pycache__"})

@@ -195,7 +195,8 @@ class _Walk:
         self.gone_names = self._gone_names()
         self.stdlib = frozenset(facts.interpreter.stdlib_modules) - self.gone
         self.stdlib_known = bool(facts.interpreter.stdlib_modules)
-        self.watched = [((name.encode(),), name) for name in sorted(self.gone) if self._nested(name)]
+        self.watched = [(name.encode(), name) for name in sorted(self.gone) if self._nested(name)]
+        self.words = (*_OPENERS, *(word for word, _ in self.watched))
         self.plain = frozenset(name.encode() for name in self.stdlib - {m.partition(".")[0] for m in self.gone_names})
         self.share = SHARE
         self.counts: dict[str, int] = {}
@@ -366,11 +367,12 @@ class _Walk:
 
     def _read(self, visit: _Visit, limit: int, following: list[_Visit]) -> None:
         data = self.source(visit.place, limit)
-        if mentions_any(data, _OPENERS) and _OPENING.search(data):
-            self.openers.append(visit)
-        for word, name in self.watched:
-            if mentions_any(data, word) and _indented(data, name):
-                self.suspects.append(Suspect(visit.module, name, ()))
+        if mentions_any(data, self.words):
+            if mentions_any(data, _OPENERS) and _OPENING.search(data):
+                self.openers.append(visit)
+            for word, name in self.watched:
+                if word in data and _indented(data, name):
+                    self.suspects.append(Suspect(visit.module, name, ()))
         package = visit.module if visit.place.kind == _PACKAGE else visit.module.rpartition(".")[0]
         top = visit.module.partition(".")[0]
         own = top.encode() if self.counts.get(top, 0) >= self.share else b""
