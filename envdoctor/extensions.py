@@ -61,9 +61,21 @@ def parse(name: str) -> ExtensionName | None:
     if not dot:
         debug = windows and stem.endswith("_d") and len(stem) > 2
         return ExtensionName(stem[:-2] if debug else stem, "none", flags="d" if debug else "", windows=windows)
+    said = _said(tag, windows)
+    if said is None:
+        return None
+    family, version, flags, platform = said
+    if windows and family != "abi3" and stem.endswith("_d") and len(stem) > 2:
+        stem, flags = stem[:-2], flags + "d"
+    return ExtensionName(stem, family, version, flags, platform, windows)
+
+
+@lru_cache(maxsize=256)
+def _said(tag: str, windows: bool) -> tuple[Family, tuple[int, int] | None, str, str | None] | None:
+    """Family, version, flags and platform by a tag (``cpython-311-x86_64-linux-gnu``), None for one that means nothing."""
     stable = _ABI3.match(tag)
     if stable:
-        return ExtensionName(stem, "abi3", flags=stable[1], platform=stable[2], windows=windows)
+        return "abi3", None, stable[1], stable[2]
     for shape in (_WINDOWS,) if windows else (_UNIX, _PYPY, _GRAAL):
         match = shape.match(tag)
         if match:
@@ -72,11 +84,9 @@ def parse(name: str) -> ExtensionName | None:
         match = (_PYPY.match(tag) or _GRAAL.match(tag)) if windows else None
         if match is None:
             return None
-    digits, flags = match["digits"], match["flags"]
+    digits = match["digits"]
     family: Family = "cpython" if match["impl"] in ("cp", "cpython") else match["impl"]  # type: ignore[assignment]
-    if windows and stem.endswith("_d") and len(stem) > 2:
-        stem, flags = stem[:-2], flags + "d"
-    return ExtensionName(stem, family, (int(digits[0]), int(digits[1:])), flags, match["platform"], windows)
+    return family, (int(digits[0]), int(digits[1:])), match["flags"], match["platform"]
 
 
 def module_of(path: str) -> tuple[str, ExtensionName] | None:

@@ -122,7 +122,8 @@ class Loading:
         self.machines = _machines(view)
         """Architectures that the interpreter runs as; empty where nothing tells."""
         self.soabi_platform = _platform_of(interpreter.soabi)
-        self._folders: dict[str, bool] = {}
+        self._named: dict[tuple[object, ...], tuple[bool, bool]] = {}
+        self._fitting: dict[tuple[object, ...], bool] = {}
 
     @cached_property
     def groups(self) -> tuple[Group, ...]:
@@ -163,7 +164,10 @@ class Loading:
     def _judge(self, file: NativeFile) -> Native:
         reached = module_of(file.path)
         module, name = reached or (None, None)
-        python, platform = self._name_fits(name) if name else (True, False)
+        python, platform = True, False
+        if name is not None:
+            known = self._named.get(name[1:])
+            python, platform = known if known is not None else self._named.setdefault(name[1:], self._name_fits(name))
         return Native(file, module, name, self._arch_fits(file), python, python and platform)
 
     def _arch_fits(self, file: NativeFile) -> bool | None:
@@ -171,7 +175,12 @@ class Loading:
             return None
         if file.format != _FORMATS[self.profile.system]:
             return False
-        return any(self.slice_fits(part) for part in file.slices)
+        part = file.slices[0]
+        if len(file.slices) > 1:
+            return any(map(self.slice_fits, file.slices))
+        key = (part.machine, part.bits, part.little_endian, part.platform)
+        known = self._fitting.get(key)
+        return known if known is not None else self._fitting.setdefault(key, self.slice_fits(part))
 
     def slice_fits(self, part: Slice) -> bool:
         """One slice of a file of the right format is for the interpreter's machine and system."""

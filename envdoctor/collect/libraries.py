@@ -11,6 +11,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -322,18 +323,29 @@ class _Linux:
             file = self._read(self.root + entry.path)
             if file is not None:
                 found.setdefault(file.real or file.path, self._named(file, name))
-        for folder in self.default_folders:
-            for place in (*(f"{folder}/{_HWCAPS}/{level}" for level in self.levels if _HWCAPS in self._names_in(folder)), folder):
-                if name in self._names_in(place):
-                    file = self._read(f"{place}/{name}")
-                    if file is not None:
-                        found.setdefault(file.real or file.path, file)
+        for place, names in self._default_places:
+            if name in names:
+                file = self._read(f"{place}/{name}")
+                if file is not None:
+                    found.setdefault(file.real or file.path, file)
         if found:
             self.system[name] = list(found.values())
 
+    @cached_property
+    def _default_places(self) -> list[tuple[str, frozenset[str]]]:
+        """The default folders with those for this processor, in the loader's order, and the names in them."""
+        found = []
+        for folder in self.default_folders:
+            if _HWCAPS in self._names_in(folder):
+                found += [f"{folder}/{_HWCAPS}/{level}" for level in self.levels]
+            found.append(folder)
+        return [(place, self._names_in(place)) for place in found]
+
     def _cached(self, name: str) -> list[ldcache.Entry]:
         """The cache's entries of a name: those for this processor first, the best before the others."""
-        entries = self.cache.get(name, ())
+        entries = self.cache.get(name)
+        if not entries:
+            return []
         better = [entry for level in self.levels for entry in entries if entry.subfolder == level]
         return better + [entry for entry in entries if entry.subfolder is None]
 

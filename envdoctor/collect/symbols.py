@@ -121,7 +121,8 @@ class _Search:
     def _root(self, root: Root, missing: list[Missing]) -> None:
         """Notes the files of one root's scope that are to be looked at."""
         loaded = self.loads.scope(root)
-        if not missing and self._of_one_hand([self._member(item.path, item.file) for item in loaded]):
+        known_members = self.members.get
+        if not missing and self._of_one_hand([known_members(item.path) or self._member(item.path, item.file) for item in loaded]):
             return
         lent: list[Member] = []
         for one in missing:
@@ -250,10 +251,11 @@ class _Search:
         for path, file in self.loads.files.items():
             if file.folder < 0 or file.format != "elf" or not file.slices:
                 continue
-            names = {base_name(path)}
-            names.update(part.soname for part in file.slices if part.soname)
-            for name in names:
-                found.setdefault(name, []).append(path)
+            name = base_name(path)
+            found.setdefault(name, []).append(path)
+            soname = file.slices[0].soname
+            if soname and soname != name:
+                found.setdefault(soname, []).append(path)
         return found
 
     @cached_property

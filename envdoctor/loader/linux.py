@@ -310,8 +310,7 @@ class LinuxLoads(Loads):
         states: list[_Edges] = []
         users: list[list[int]] = []
 
-        def number(node: _Node, inherited: tuple[str, ...]) -> int:
-            edges = node.edges.get(inherited) or self._edges_of(node, inherited)
+        def number(edges: _Edges) -> int:
             known = numbers.get(id(edges))
             if known is None:
                 known = numbers[id(edges)] = len(states)
@@ -322,15 +321,18 @@ class LinuxLoads(Loads):
         for root in found:
             node = self._node(root.path)
             if node is not None:
-                starts.append((root, number(node, ())))
+                starts.append((root, number(self._edges_of(node, ()))))
         bad: list[int] = []
         for at, edges in enumerate(states):
             whole = not edges.old
+            below = edges.below
             for _, other in edges.needs:
                 if other is None:
                     whole = False
-                else:
-                    users[number(other, edges.below)].append(at)
+                    continue
+                next_edges = other.edges.get(below) or self._edges_of(other, below)
+                place = numbers.get(id(next_edges))
+                users[number(next_edges) if place is None else place].append(at)
             if not whole:
                 bad.append(at)
         seen = set(bad)
@@ -384,8 +386,11 @@ class LinuxLoads(Loads):
         for path, file in self.files.items():
             if path in own:
                 continue
-            for name in {base_name(path), *(part.soname for part in file.slices if part.soname)}:
-                found.setdefault(name, []).append(path)
+            own_name = base_name(path)
+            found.setdefault(own_name, []).append(path)
+            for soname in {part.soname for part in file.slices} if file.slices else ():
+                if soname and soname != own_name:
+                    found.setdefault(soname, []).append(path)
         return {name: tuple(sorted(paths)) for name, paths in found.items()}
 
     # ------------------------------------------------------------------------------------------------------- process
