@@ -8,6 +8,7 @@ version of its operating system.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from envdoctor.lazy import pattern
@@ -144,6 +145,7 @@ def interpreter_libc(interpreter: Interpreter) -> Literal["glibc", "musl"] | Non
     return None
 
 
+@lru_cache(maxsize=4096)
 def numbers(text: str | None) -> tuple[int, int] | None:
     """The first two numbers of a version: ``glibc 2.36`` -> (2, 36), ``14`` -> (14, 0); None where there is none."""
     match = re.search(r"(\d{1,9})(?:\.(\d{1,9}))?", text or "")
@@ -344,6 +346,7 @@ def explain_tag(tag: Tag | str, view: Seen) -> tuple[Misfit, ...]:
     return explain(str(tag), profile(view.snapshot, view.machine))
 
 
+@lru_cache(maxsize=4096)
 def explain(tag: str, found: Profile) -> tuple[Misfit, ...]:
     """:func:`explain_tag` for a profile. A part may hold alternatives (``py2.py3``): one that fits is enough."""
     parts = tag.lower().split("-")

@@ -330,7 +330,7 @@ class Remedy:
         fixes: list[Fix] = []
         own = dist is not None and self.tool(dist) not in ("conda", "mamba", "micromamba", "pixi", "apt")
         spec = system.conda(name) if self.kind in ("conda", "pixi") else None
-        wheel = system.wheel(name, self._cuda_major()) if spec is None else None
+        wheel = system.wheel(name, self._cuda_major) if spec is None else None
         if dist is not None and own and (extra := self._with_extra(name, dist)):
             fix(f"install {extra}, which brings {name}", self.install(extra, dist=dist), self.safety("unsafe", dist))
         if spec:
@@ -365,7 +365,7 @@ class Remedy:
 
         if not name.startswith(("libcu", "libnv")):
             return None
-        major = str(self._cuda_major())
+        major = str(self._cuda_major)
         wanted = [e for e in EXTRAS.get(dist.name, ()) if e in dist.extras and (not e[-1].isdigit() or e.endswith(major))]
         return f"{dist.name}[{','.join(wanted)}]{_equal(dist)}" if wanted else None
 
@@ -376,14 +376,16 @@ class Remedy:
         sister, spared = LEANER.get(dist.name, ("", ""))
         return f"{sister}{_equal(dist)}" if name in spared.split() and sister not in self.view.by_name else None
 
+    @cached_property
     def _cuda_major(self) -> int | None:
         """The CUDA major that the target's distributions are made for, where they name one and agree."""
         majors: set[int] = set()
         for name, dists in self.view.by_name.items():
             versions = [d.version or "" for d in dists]
-            for major in (11, 12, 13):
-                if name.endswith((f"-cu{major}", f"-cuda{major}x")) or any(f"+cu{major}" in version for version in versions):
-                    majors.add(major)
+            if "-cu" in name or any("+cu" in version for version in versions):
+                for major in (11, 12, 13):
+                    if name.endswith((f"-cu{major}", f"-cuda{major}x")) or any(f"+cu{major}" in version for version in versions):
+                        majors.add(major)
             if name in ("nvidia-cuda-runtime", "nvidia-cublas"):
                 majors |= {int(first) for version in versions if (first := version.partition(".")[0]).isdigit()}
         return majors.pop() if len(majors) == 1 else None

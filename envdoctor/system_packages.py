@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Literal
@@ -45,19 +46,27 @@ def manager(machine: Machine, tools: dict[str, str]) -> Manager | None:
     return next((name for name in known if name in tools), None)
 
 
+@cache
 def rows(soname: str) -> tuple[Library, ...]:
     """The rows of the table for a library: those that name it, else those with a pattern that fits."""
     name = _plain(soname)
     exact, patterns = _index()
     found = exact.get(name) or exact.get(name.lower() if name.lower().endswith(".dll") else name)
-    return found or tuple(row for pattern, row in patterns if fnmatchcase(name, pattern))
+    return found or tuple(row for start, pattern, row in patterns if name.startswith(start) and fnmatchcase(name, pattern))
 
 
 def driver(soname: str) -> str | None:
     """The driver or vendor's software that brings a library which no package manager has; None for all others."""
     name = _plain(soname)
     found = DRIVERS.get(name) or DRIVERS.get(name.lower())
-    return found or next((text for pattern, text in DRIVERS.items() if "*" in pattern and fnmatchcase(name, pattern)), None)
+    return found or next(
+        (
+            text
+            for pattern, text in DRIVERS.items()
+            if "*" in pattern and name.startswith(_start(pattern)) and fnmatchcase(name, pattern)
+        ),
+        None,
+    )
 
 
 def package(soname: str, by: Manager, machine: Machine) -> str | None:
@@ -124,14 +133,20 @@ def _plain(soname: str) -> str:
     return soname.replace("\\", "/").rpartition("/")[2]
 
 
+def _start(pattern: str) -> str:
+    """What every name that fits a pattern begins with."""
+    return re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+
+
 @cache
-def _index() -> tuple[dict[str, tuple[Library, ...]], tuple[tuple[str, Library], ...]]:
+def _index() -> tuple[dict[str, tuple[Library, ...]], tuple[tuple[str, str, Library], ...]]:
+    """Rows by the names in them, and those with a pattern: how that begins, the pattern, the row."""
     exact: dict[str, tuple[Library, ...]] = {}
-    patterns: list[tuple[str, Library]] = []
+    patterns: list[tuple[str, str, Library]] = []
     for row in LIBRARIES:
         for name in row.names.split():
             if "*" in name:
-                patterns.append((name, row))
+                patterns.append((_start(name), name, row))
             else:
                 exact[name] = (*exact.get(name, ()), row)
     return exact, tuple(patterns)

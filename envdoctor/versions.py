@@ -166,6 +166,11 @@ def _taken(found: Other) -> Version:
     return Version(found.release, found.epoch, found.pre, found.post, found.dev, found.local)
 
 
+def is_version(text: str) -> bool:
+    """`text` is a version."""
+    return release_of(text) is not None or version_of(text) is not None
+
+
 @lru_cache(maxsize=16384)
 def release_of(version: str) -> tuple[int, ...] | None:
     """A version that is only a release segment, without trailing zeros."""

@@ -49,6 +49,7 @@ class View:
         self.snapshot = snapshot
         self.machine = machine or snapshot.machine
         self._required: dict[str, frozenset[str]] = {}
+        self._named: dict[str, frozenset[str]] = {}
 
     # ------------------------------------------------------------------------------------------------ distributions
     @cached_property
@@ -92,14 +93,20 @@ class View:
             reached: set[str] = set()
             todo = [name]
             while todo:
-                dist = self.effective.get(todo.pop())
-                for text in dist.requires if dist is not None else ():
-                    match = _REQUIREMENT.match(text)
-                    other = normalize(match[1]) if match is not None else ""
-                    if other not in reached and other in self.effective:
-                        reached.add(other)
-                        todo.append(other)
+                new = self._named_by(todo.pop()) - reached
+                reached |= new
+                todo += new
             found = self._required[name] = frozenset(reached - {name})
+        return found
+
+    def _named_by(self, name: str) -> frozenset[str]:
+        """Installed distributions that the metadata of `name` names in its requirements."""
+        found = self._named.get(name)
+        if found is None:
+            dist = self.effective.get(name)
+            texts = dist.requires if dist is not None else ()
+            named = {canonical(match[1]) for text in texts if (match := _REQUIREMENT.match(text)) is not None}
+            found = self._named[name] = frozenset(named.intersection(self.effective))
         return found
 
     def packager(self, dist: Distribution) -> Literal["conda", "system"] | None:

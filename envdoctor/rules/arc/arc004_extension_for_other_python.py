@@ -37,6 +37,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from envdoctor.data.python_symbols import since, versions
@@ -235,6 +236,7 @@ def _stranger(loading: Loading, native: Native) -> Stranger | None:
     return None
 
 
+@lru_cache(maxsize=1)
 def _unresolved(loading: Loading) -> dict[tuple[int, str], tuple[str, ...]]:
     """C-API names that nothing defines, by site folder and path of the extension module that needs them."""
     return {

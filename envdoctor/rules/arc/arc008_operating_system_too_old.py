@@ -165,12 +165,11 @@ def _file_needs(view: View, loading: Loading, group: Group) -> list[Need]:
 
 def _needs(loading: Loading, group: Group, native: Native, kernel: tuple[int, ...] | None) -> Iterator[Need]:
     found = loading.profile
-    path = loading.shown(group, native.file)
     for part in native.file.slices:
         if part.glibc and found.libc == "glibc" and found.libc_version is not None:
             wanted = numbers(part.glibc)
             if wanted is not None and wanted > found.libc_version:
-                yield Need("glibc", wanted, found.libc_version, f"{path}: needs GLIBC_{part.glibc}")
+                yield Need("glibc", wanted, found.libc_version, f"{loading.shown(group, native.file)}: needs GLIBC_{part.glibc}")
         if part.minimum_os and native.file.format == "elf" and kernel is not None:
             wanted_kernel = _triple(part.minimum_os)
             if wanted_kernel is not None and wanted_kernel > kernel:
@@ -178,13 +177,14 @@ def _needs(loading: Loading, group: Group, native: Native, kernel: tuple[int, ..
                     "kernel",
                     wanted_kernel,
                     kernel,
-                    f"{path}: its ABI note asks for Linux {part.minimum_os}",
+                    f"{loading.shown(group, native.file)}: its ABI note asks for Linux {part.minimum_os}",
                     certain=_enforced(found.libc_version),
                 )
         if part.minimum_os and native.file.format == "macho" and found.macos is not None and part.platform == "macos":
             wanted = numbers(part.minimum_os)
             current = (11, 0) if found.macos == (10, 16) else found.macos
             if wanted is not None and wanted > current and any(part.machine == m for m in loading.machines):
+                path = loading.shown(group, native.file)
                 yield Need("macOS", wanted, current, f"{path}: built for macOS {part.minimum_os} or later", certain=False)
 
 

@@ -74,9 +74,11 @@ def wheel(name: str) -> tuple[str, int] | None:
 def _shared(view: View) -> Iterator[Finding]:
     groups: dict[tuple[str, ...], list[SharedFile]] = {}
     for file in view.snapshot.shared_files:
+        if not file.native:
+            continue
         names = sorted({owner.distribution for owner in file.owners})
         known = [one for name in names if (one := wheel(name)) is not None]
-        if file.native and len(known) == len(names) > 1 and len({one[0] for one in known}) == 1:
+        if len(known) == len(names) > 1 and len({one[0] for one in known}) == 1:
             groups.setdefault(tuple(names), []).append(file)
     for owners, files in sorted(groups.items()):
         dists = [view.effective[name] for name in owners if name in view.effective]

@@ -50,7 +50,7 @@ def role(view: View, path: str) -> Role:
     if parts[0] == ".." or path.startswith("/"):
         folder = parts[-2] if len(parts) > 1 else ""
         return "script" if folder in ("bin", "Scripts", "sbin") else "unneeded"
-    if lower.endswith(_UNNEEDED_SUFFIXES) or not _UNNEEDED_FOLDERS.isdisjoint(part.lower() for part in parts[:-1]):
+    if lower.endswith(_UNNEEDED_SUFFIXES) or not _UNNEEDED_FOLDERS.isdisjoint(path.lower().split("/")[:-1]):
         return "unneeded"
     if lower.endswith(_FOREIGN.get(view.snapshot.target.system, ())):
         return "unneeded"

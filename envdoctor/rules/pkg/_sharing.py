@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
 
 from envdoctor.rules.pkg._recorded import role
 from envdoctor.snapshot import Distribution, Owner, SharedFile
@@ -13,20 +12,20 @@ from envdoctor.view import View, normalize, version_of
 COMMON_TOPS = frozenset({"tests", "test", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools", "share", "etc"})
 
 
-class Group(NamedTuple):
+class Group:
     """All files that the same distributions of one site folder record."""
 
-    site: int
-    dists: tuple[Distribution, ...]
-    files: tuple[SharedFile, ...]
-    """Without those that are shared by design: namespace ``__init__``, tests, documentation, licences, metadata."""
+    def __init__(self, site: int, dists: tuple[Distribution, ...], files: tuple[SharedFile, ...]) -> None:
+        self.site, self.dists = site, dists
+        self.files = files
+        """Without those that are shared by design: namespace ``__init__``, tests, documentation, licences, metadata."""
 
-    @property
+    @cached_property
     def differing(self) -> tuple[SharedFile, ...]:
         """Those whose owners recorded different content."""
         return tuple(file for file in self.files if differs(file))
 
-    @property
+    @cached_property
     def family(self) -> bool:
         """Parts of one project: all content is the same, and they require one another."""
         if self.differing:
@@ -38,7 +37,7 @@ class Group(NamedTuple):
             known |= {name for link in links if not known.isdisjoint(link) for name in link}
         return names <= known
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Sorted names of the owners."""
         return tuple(sorted({dist.name for dist in self.dists}))
@@ -94,6 +93,9 @@ def by_design(view: View, file: SharedFile) -> bool:
 
 def differs(file: SharedFile) -> bool:
     """The owners recorded different content."""
+    first = file.owners[0].hash if file.owners else None
+    if first and all(owner.hash == first for owner in file.owners):
+        return False
     hashes = {owner.hash for owner in file.owners if owner.hash}
     sizes = {owner.size for owner in file.owners if owner.size is not None}
     return len(hashes) > 1 or (not hashes and len(sizes) > 1)

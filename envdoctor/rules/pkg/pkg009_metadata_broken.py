@@ -33,7 +33,7 @@ import msgspec
 from envdoctor.finding import Finding, Severity
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution
-from envdoctor.versions import is_specifier, version_of
+from envdoctor.versions import is_specifier, is_version, version_of
 from envdoctor.view import View
 
 RULE = Rule(
@@ -116,7 +116,7 @@ def _as_published(dist: Distribution, problems: list[str]) -> bool:
 def _whole(dist: Distribution) -> Distribution:
     """`dist` with the version of its folder, by which installers go, where its metadata names another or none."""
     version = dist.path.removesuffix(".dist-info").partition("-")[2] if dist.format == "dist-info" else ""
-    if not version or version == dist.version or version_of(version) is None:
+    if not version or version == dist.version or not is_version(version):
         return dist
     return msgspec.structs.replace(dist, version=version)
 
@@ -130,10 +130,11 @@ def _problems(view: View, dist: Distribution, unreadable: list[str]) -> tuple[li
         head = label in ("METADATA", "PKG-INFO", "RECORD") or label.endswith((".egg-info", ".egg-link"))
         (severe if head and "differs from the folder's" not in problem else mild).append(problem)
     metadata = "METADATA" if dist.format == "dist-info" else "PKG-INFO"
-    if dist.version is not None and version_of(dist.version) is None:
+    if dist.version is not None and not is_version(dist.version):
         severe.append(f"{metadata}: Version {dist.version[:80]!r} is not valid (PEP 440)")
     written = _folder_version(dist)
-    if written is not None and dist.version is not None and version_of(dist.version) not in (None, version_of(written)):
+    other = written is not None and dist.version is not None and written != dist.version
+    if other and version_of(dist.version or "") not in (None, version_of(written or "")):
         mild.append(f"{metadata}: Version {dist.version} differs from the folder's {written}, by which pip goes")
     record = dist.record
     if record is not None and record.malformed and not any(p.startswith("RECORD") for p in severe):
@@ -161,4 +162,4 @@ def _folder_version(dist: Distribution) -> str | None:
     if dist.format != "dist-info" or not dist.path.endswith(".dist-info"):
         return None
     version = dist.path[: -len(".dist-info")].partition("-")[2].replace("_", "-")
-    return version if version and version_of(version) is not None else None
+    return version if version and is_version(version) else None
