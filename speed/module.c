@@ -5,6 +5,7 @@ static PyMethodDef methods[] = {
     {"elf_undefined", (PyCFunction)(void (*)(void))speed_elf_undefined, METH_FASTCALL, speed_elf_undefined_doc},
     {"elf_fields", (PyCFunction)(void (*)(void))speed_elf_fields, METH_FASTCALL, speed_elf_fields_doc},
     {"elf_read", (PyCFunction)(void (*)(void))speed_elf_read, METH_FASTCALL, speed_elf_read_doc},
+    {"states", (PyCFunction)speed_states, METH_O, speed_states_doc},
     {"read", (PyCFunction)(void (*)(void))speed_read, METH_FASTCALL, speed_read_doc},
     {"mentions_any", (PyCFunction)(void (*)(void))speed_mentions_any, METH_FASTCALL, speed_mentions_any_doc},
     {"statements", (PyCFunction)(void (*)(void))speed_statements, METH_FASTCALL, speed_statements_doc},

@@ -7,12 +7,6 @@
 
 #include <dirent.h>
 
-#ifdef __APPLE__
-#define CHANGED st_ctimespec
-#else
-#define CHANGED st_ctim
-#endif
-
 enum { PRESENT = 1, PYTHON = 2, NATIVE = 4, ODD = 8, SEEN = 16, OLDER = 32 };
 enum { MAX_PATH_BYTES = 4096, MAX_ROWS = 1 << 26, NONE = -1 };
 
@@ -727,7 +721,7 @@ static PyObject *index_changed(Index *self, PyObject *base)
         path[folder->length] = 0;
         if (fstatat(fd, path, &info, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
-        int64_t changed = (int64_t)info.CHANGED.tv_sec * 1000000000 + info.CHANGED.tv_nsec;
+        int64_t changed = NANOSECONDS(info, c);
         state[i] = changed < folder->since && S_ISDIR(info.st_mode) ? 1 : 2;
     }
     Py_END_ALLOW_THREADS

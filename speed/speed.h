@@ -14,6 +14,13 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+/* Nanoseconds of a file's time: m of its content, c of its last change. */
+#ifdef __APPLE__
+#define NANOSECONDS(info, kind) ((int64_t)(info).st_##kind##timespec.tv_sec * 1000000000 + (info).st_##kind##timespec.tv_nsec)
+#else
+#define NANOSECONDS(info, kind) ((int64_t)(info).st_##kind##tim.tv_sec * 1000000000 + (info).st_##kind##tim.tv_nsec)
+#endif
+
 #define OPEN_FLAGS (O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
 
 /* A path argument as the file system takes it: bytes owned by the caller (Py_DECREF), NULL with an exception. */
@@ -34,6 +41,8 @@ extern PyType_Spec speed_ahead_spec;
 /* files.c */
 extern const char speed_read_doc[];
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count);
+extern const char speed_states_doc[];
+PyObject *speed_states(PyObject *module, PyObject *paths);
 
 /* records.c */
 extern PyType_Spec speed_index_spec;

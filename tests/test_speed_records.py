@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from envdoctor.collect import compiled, records, tree
+from envdoctor.collect import compiled, records, tree, watch
 from envdoctor.speed import speed
 
 pytestmark = pytest.mark.skipif(speed is None, reason="the extension was not built here")
@@ -175,7 +175,9 @@ def differences(root: str, *, deep: bool) -> list[Any]:
     other = records.read(root)
     if other.index is None:
         return []
-    first, second = tree.walk(root, one, deep=deep), tree.walk(root, other, deep=deep)
+    first = tree.walk(root, one, deep=deep)
+    with watch.watching(watch.Watch()):  # for what is only noted for the cache
+        second = tree.walk(root, other, deep=deep)
     found: list[Any] = []
 
     def same(name: str, ours: Any, theirs: Any) -> None:
@@ -184,8 +186,20 @@ def differences(root: str, *, deep: bool) -> list[Any]:
 
     same("files", set(first.files), set(second.files))
     same("count", len(first.files), len(second.files))
-    for name in ("folders", "known", "with_modules", "links", "broken", "special", "top", "different", "measured_depth"):
+    for name in (
+        "folders",
+        "known",
+        "with_modules",
+        "links",
+        "broken",
+        "special",
+        "top",
+        "different",
+        "measured_depth",
+        "compiled",
+    ):
         same(name, getattr(first, name), getattr(second, name))
+    same("compiled", first.compiled, second.compiled)
     for name in ("natives", "unrecorded", "problems"):
         same(name, sorted(getattr(first, name)), sorted(getattr(second, name)))
     same("absent", {k: set(v) for k, v in first.absent.items()}, {k: set(v) for k, v in second.absent.items()})

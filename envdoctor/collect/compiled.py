@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from envdoctor.collect import files as fs
-from envdoctor.collect import records, watch
+from envdoctor.collect import records
 from envdoctor.collect.records import RECORD_LIMIT, Recorded, Rows
 from envdoctor.speed import speed
 
@@ -132,13 +132,11 @@ def _joined(column: list[str]) -> bytes:
     return "\0".join(column).encode("utf-8", "surrogateescape")
 
 
-def expect(recorded: Recorded, trusted: dict[str, int], compiled: set[str]) -> None:
-    """``_Walker._expect``. Folders that should have a ``__pycache__`` go to `compiled` where somebody will ask for them."""
+def expect(recorded: Recorded, trusted: dict[str, int]) -> None:
+    """``_Walker._expect``."""
     assert isinstance(recorded, Table)
     index: Any = recorded.index
     for info in trusted:
         index.trust(recorded.numbers[info])
     order = sorted((trusted.get(info, 0), info) for info in recorded.numbers)
     index.expect([(time, recorded.numbers[info]) for time, info in order])
-    if watch.active is not None:
-        compiled.update(index.compiled())

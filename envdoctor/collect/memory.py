@@ -23,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from operator import attrgetter
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -34,14 +35,18 @@ from envdoctor.collect import watch
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.watch import Answer, Variables, Watch
 from envdoctor.snapshot import Gap, Interpreter, Snapshot, Target
+from envdoctor.speed import speed
 
 TICK = 2_000_000_000
 """Nanoseconds within which two changes can bear one time: FAT's steps; others have 1 s or some milliseconds."""
 MEASURED = 24 * 3600
 """Seconds for which sizes of modules that were only measured are believed."""
 
+_HALF = 1 << 63
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError, OverflowError)
 """What decoding a damaged or forged file can raise."""
+_STATE = Struct("=6q")
+"""Device, inode, mode, size, time of content and time of change of a file."""
 _signature = attrgetter("st_dev", "st_ino", "st_mode", "st_size", "st_mtime_ns", "st_ctime_ns")
 _changed = attrgetter("st_mtime_ns" if sys.platform == "win32" else "st_ctime_ns")
 
@@ -55,7 +60,7 @@ class Part(msgspec.Struct, array_like=True):
     present: list[str]
     """Files that were read and folders that were listed."""
     signatures: bytes
-    """Of ``present``, in that order, as MessagePack."""
+    """Of ``present``, in that order, :data:`_STATE` for each."""
     absent: list[tuple[str, int]]
     """Those that could not be, with the error number."""
     asked: list[tuple[str, str, Answer]]
@@ -72,7 +77,7 @@ class Part(msgspec.Struct, array_like=True):
         if any(watch.content_of(environ, name) != value for name, value in self.variables.items()):
             return False
         try:
-            if msgspec.msgpack.encode(list(map(_signature, map(os.stat, self.present)))) != self.signatures:
+            if _states(self.present) != self.signatures:
                 return False
             return all(_error(path) == error for path, error in self.absent) and all(
                 watch.QUESTIONS[question](path) == answer for question, path, answer in self.asked
@@ -177,14 +182,12 @@ class Memory:
             return {}
         facts = {path_of(fact): fact for fact in fields.get(field, ())}
         found: dict[str, Any] = {}
-        try:
-            states = msgspec.msgpack.decode(part.signatures, type=list[tuple[int, ...]])
-        except UNREADABLE:
+        if len(part.signatures) != _STATE.size * len(part.present):
             return {}
-        for path, state in zip(part.present, states, strict=False):
+        for path, state in zip(part.present, _STATE.iter_unpack(part.signatures), strict=True):
             if path in facts:
                 try:
-                    if _signature(os.stat(path)) == state:
+                    if _STATE.unpack(_state(os.stat(path))) == state:
                         found[path] = facts[path]
                 except (OSError, ValueError):
                     continue
@@ -206,6 +209,22 @@ def remember(scene: Scene) -> Memory | None:
         return None
     folder = locate(scene.environ, scene.home)
     return None if folder is None else Memory(Store(folder), scene)
+
+
+def _state(info: os.stat_result) -> bytes:
+    """As :data:`_STATE`; the numbers of Windows that are larger wrap around."""
+    return _STATE.pack(*((number + _HALF) % (2 * _HALF) - _HALF for number in _signature(info)))
+
+
+def _states(paths: list[str]) -> bytes | None:
+    """The states of all `paths`; None where one of them cannot be reached."""
+    if speed is not None:
+        found: bytes | None = speed.states(paths)
+        return found
+    try:
+        return b"".join(map(_state, map(os.stat, paths)))
+    except (OSError, ValueError):
+        return None
 
 
 def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: list[Gap], prefix: str) -> Part | None:
@@ -238,7 +257,7 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
             inputs=inputs,
             made=seen.started / 1e9,
             present=present,
-            signatures=msgspec.msgpack.encode(list(map(_signature, found))),
+            signatures=b"".join(map(_state, found)),
             absent=absent,
             asked=[(q, path, answer) for (q, path), answer in seen.asked.items() if not _implied(q, path, answer, known)],
             variables=seen.variables,

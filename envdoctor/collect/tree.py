@@ -551,7 +551,7 @@ class _Compiled(_Walker):
             self.tree.files = self.index
 
     def _expect(self) -> None:
-        compiled.expect(self.recorded, self.trusted, self.tree.compiled)
+        compiled.expect(self.recorded, self.trusted)
 
     def _depth(self) -> int:
         total, depths = self.index.depths()
@@ -595,6 +595,8 @@ class _Compiled(_Walker):
                 self._take(found)
                 rest += [(rel, False) for rel in left]
             go_on = all(self._enter(*item) for item in rest)
+        if watch.active is not None:
+            self.tree.compiled.update(self.index.compiled())
 
     def _take(self, found: list[Any]) -> set[str]:
         """Takes in what the table says of a folder; what is listed and cannot be read."""
