@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from envdoctor.data import cuda as tables
 from envdoctor.data.cuda import Version
 from envdoctor.platforms import is_foreign
 from envdoctor.snapshot import CodeSet, DeviceCode, Distribution, DriverLibrary, Framework, Gpu, Nvidia
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.view import View

@@ -13,9 +13,9 @@ import sys
 import time
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from envdoctor.lazy import pattern
+from envdoctor.tuples import NamedTuple
 
 VARIABLE = "ENVDOCTOR_CACHE_DIR"
 LIMIT = 256 << 20

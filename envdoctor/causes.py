@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 
 from envdoctor.finding import Finding
 from envdoctor.lazy import pattern
+from envdoctor.tuples import NamedTuple
 
 Relation = Callable[[Finding, Finding], bool]
 

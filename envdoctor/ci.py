@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+
+from envdoctor.tuples import NamedTuple
 
 SYSTEMS = ("github", "gitlab", "jenkins", "pre-commit")
 """What there are files for."""

@@ -8,9 +8,10 @@ exist for it.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from envdoctor.lazy import pattern
+from envdoctor.tuples import NamedTuple
 
 Family = Literal["cpython", "abi3", "pypy", "graalpy", "none"]
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from envdoctor.extensions import ExtensionName, module_of
 from envdoctor.last import Last
 from envdoctor.lazy import pattern
 from envdoctor.platforms import Profile, family, loads, platform_words, profile
 from envdoctor.snapshot import Distribution, Fact, NativeFile, Slice
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.finding import Subject

@@ -12,7 +12,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 
 from envdoctor.finding import SEVERITIES, Command, Finding, Fix, Safety
 from envdoctor.requirements import satisfiable
+from envdoctor.tuples import NamedTuple
 
 Stage = Literal["recreate", "prepare", "delete", "uninstall", "reinstall", "install", "after"]
 STAGES: tuple[Stage, ...] = ("recreate", "prepare", "delete", "uninstall", "reinstall", "install", "after")

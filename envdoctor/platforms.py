@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Interpreter, Machine, Snapshot, System
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

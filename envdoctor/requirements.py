@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from envdoctor.lazy import pattern
 from envdoctor.markers import holds
 from envdoctor.snapshot import Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.versions import bounds_of, canonical, clauses_of, release_of, version_of
 from envdoctor.versions import satisfies as satisfies
 

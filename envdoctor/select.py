@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from envdoctor.lazy import pattern
 from envdoctor.rules import FAMILIES, modules
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.finding import Finding

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 from envdoctor.finding import Finding
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Snapshot
+from envdoctor.tuples import NamedTuple
 
 MOST_LINES = 5_000
 """Lines of a text that are looked at: the last ones, where an error stands."""

@@ -12,11 +12,11 @@ import re
 import stat
 import sys
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from envdoctor.collect import files
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Kind, System, Target, text
+from envdoctor.tuples import NamedTuple
 
 MAX_LINKS = 40
 """Symbolic links followed before a chain counts as a loop, as Linux does (path_resolution(7))."""

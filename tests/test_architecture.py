@@ -97,6 +97,7 @@ PURE = {
     "view": (),
     "remedy": (),
     "requirements": (),
+    "tuples": (),
     "versions": (),
     "markers": (),
     "platforms": (),

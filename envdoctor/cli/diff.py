@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from envdoctor.cli import options
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.difference import Difference, SideKind

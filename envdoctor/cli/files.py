@@ -7,10 +7,10 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from envdoctor.formats.terminal import Look
 from envdoctor.formats.text import safe
+from envdoctor.tuples import NamedTuple
 
 
 class WriteError(Exception):

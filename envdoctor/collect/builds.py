@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.data.builds import BACKENDS, TOOLS
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import BuildNeed, Distribution, PipAsk, Project, text
+from envdoctor.tuples import NamedTuple
 
 LOCKS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock")
 MAX_LOCK = 16 << 20

@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -20,6 +20,7 @@ from envdoctor.collect import files as fs
 from envdoctor.collect.scene import Scene
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaPackage, CondaProblem, text
+from envdoctor.tuples import NamedTuple
 
 RECORD_LIMIT = 64 << 20
 """Bytes of a record; the largest real ones have 10 MB."""

@@ -10,11 +10,11 @@ import ast
 import io
 import json
 from collections.abc import Collection
-from typing import NamedTuple
 
 from envdoctor.collect import files as fs
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaHistory, CondaPin, text
+from envdoctor.tuples import NamedTuple
 
 LIMIT = 32 << 20
 """Bytes of a history: conda never shortens it."""

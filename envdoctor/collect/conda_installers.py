@@ -12,7 +12,7 @@ import re
 import stat
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,6 +32,7 @@ from envdoctor.snapshot import (
     CondaShellBlock,
     text,
 )
+from envdoctor.tuples import NamedTuple
 
 Tool = Literal["conda", "mamba", "micromamba"]
 TOOLS: tuple[Tool, ...] = ("conda", "mamba", "micromamba")

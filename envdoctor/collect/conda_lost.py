@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 import msgspec
 
@@ -22,6 +21,7 @@ from envdoctor.collect.conda import Record
 from envdoctor.collect.records import is_native
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import CondaLost, CondaStranger, text
+from envdoctor.tuples import NamedTuple
 
 ASKED = 4000
 """Questions put to the package caches."""

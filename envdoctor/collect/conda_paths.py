@@ -18,7 +18,7 @@ import stat
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import msgspec
 
@@ -41,6 +41,7 @@ from envdoctor.snapshot import (
     Distribution,
     text,
 )
+from envdoctor.tuples import NamedTuple
 
 KEPT = 4000
 """Paths kept of each kind of one package; the count goes on."""

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from envdoctor.collect.shell import redact
 from envdoctor.data.conda_settings import CALLED, LATER_PAIRS, SETTINGS
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import CondaConfigFile, CondaSetting, text
+from envdoctor.tuples import NamedTuple
 from envdoctor.yaml import Broken, Node, Unknown, load
 
 Scope = Literal["system", "root", "user", "prefix", "variable"]

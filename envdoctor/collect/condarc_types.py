@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from envdoctor.data.conda_settings import SETTINGS, Kind, Setting
+from envdoctor.tuples import NamedTuple
 from envdoctor.yaml import Node
 
 Scalar = Literal["null", "bool", "int", "float", "date", "text"]

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -21,6 +20,7 @@ from envdoctor.loader.macos import MacOS
 from envdoctor.loader.walk import Walk
 from envdoctor.loader.windows import Windows
 from envdoctor.snapshot import DllFolder, NativeFile, Snapshot, text
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 MAX_ROUNDS = 12

@@ -7,9 +7,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from envdoctor.collect import files as fs
+from envdoctor.tuples import NamedTuple
 
 CHUNK = 1 << 20
 EVERY = 0.25

@@ -15,12 +15,13 @@ import re
 import stat
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.snapshot import Interpreter, Link, NativeFile, Run, StdlibModule, VenvConfig, text
 from envdoctor.target import MAX_LINKS, PYTHON_NAME, library_folders, python_of, virtualenv_origin, wrapped_interpreter
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     import subprocess

@@ -10,7 +10,6 @@ import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import NamedTuple
 
 import msgspec
 
@@ -19,6 +18,7 @@ from envdoctor.collect.scene import Scene
 from envdoctor.lock import formats, fresh, manifests
 from envdoctor.lock.model import Format, Lock, LockError, Manifest
 from envdoctor.snapshot import text
+from envdoctor.tuples import NamedTuple
 
 MAX_LOCK = 64 << 20
 """Bytes of a lockfile that are read."""

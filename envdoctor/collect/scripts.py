@@ -13,12 +13,13 @@ import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Kernel, PrefixRecord, Script, text
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.collect import interpreter

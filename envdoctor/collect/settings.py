@@ -13,13 +13,14 @@ import re
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.toml import line_of, parse, table
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Setting, text
+from envdoctor.tuples import NamedTuple
 
 Scope = Literal["global", "user", "site", "file", "system", "project", "variable"]
 MAX_SETTINGS = 400

@@ -10,13 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.tree import Outline
 from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, Project, Shadow, Site, text
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.collect import interpreter

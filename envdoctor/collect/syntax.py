@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
 from envdoctor.collect.source import nodes, parse
+from envdoctor.tuples import NamedTuple
 
 _IMPORT_ERRORS = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "AttributeError"})
 _OTHER_ERRORS = frozenset(

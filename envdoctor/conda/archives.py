@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from envdoctor.conda.channels import SUBDIRS
+from envdoctor.tuples import NamedTuple
 
 ENDINGS = (".conda", ".tar.bz2")
 DEFAULT_HOST = "https://conda.anaconda.org/"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.conda.matchspec import PACKAGE_NAME, Candidate, InvalidSpec, MatchSpec, parse
 from envdoctor.conda.virtual import Virtuals
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.finding import Subject

@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from typing import NamedTuple
 
 from envdoctor.conda import channels, version
 from envdoctor.conda.strings import Test, expression
 from envdoctor.lazy import pattern
+from envdoctor.tuples import NamedTuple
 
 LIMIT = 1000
 """Characters of a spec."""

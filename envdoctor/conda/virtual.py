@@ -10,12 +10,13 @@ kept apart from what is so: a program runs on the machine, whatever conda was to
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.conda.matchspec import Candidate, MatchSpec
 from envdoctor.conda.strings import expression
 from envdoctor.conda.version import parse as parse_version
 from envdoctor.platforms import family, is_foreign
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.snapshot import Machine, Snapshot

@@ -7,7 +7,9 @@ from later releases up to 26.7.1 (``conda config --show``). Read 2026-11-23.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from envdoctor.tuples import NamedTuple
 
 Kind = Literal[
     "bool", "bool?", "int", "float", "text", "text?", "text|bool", "bool|int", "choice", "list", "map", "map of lists",

@@ -8,7 +8,7 @@ instructions stand in their files.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from envdoctor.tuples import NamedTuple
 
 V2 = ("cx16", "lahf_lm", "pni", "popcnt", "sse4_1", "sse4_2", "ssse3")
 """x86-64-v2 (https://gitlab.com/x86-psABIs/x86-64-ABI)."""

@@ -17,7 +17,7 @@ A cell is empty where that packager has no such library, or where its name is no
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from envdoctor.tuples import NamedTuple
 
 Apt = str | tuple[tuple[str, str, str], ...]
 """A package of every release, or (package, Debian releases, Ubuntu releases) each: ``"11-12"``, ``"-22.04"``, ``"13-"``,

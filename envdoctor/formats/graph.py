@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape as _escape
-from typing import NamedTuple
 
 from envdoctor.finding import Finding
 from envdoctor.formats.text import cells, safe
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 _SVG = "http://www.w3.org/2000/svg"

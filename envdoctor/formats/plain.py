@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from envdoctor.finding import SEVERITIES, Finding, Fix
 from envdoctor.formats.text import command_line, plural, safe
 from envdoctor.report import Report
+from envdoctor.tuples import NamedTuple
 
 _MANIFESTS = ("pyproject.toml", "environment.yml", "environment.yaml", "requirements.txt", "setup.cfg", "setup.py", "pixi.toml")
 

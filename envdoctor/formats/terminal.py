@@ -7,7 +7,6 @@ lines stand on lines of their own and are never broken, so that they can be copi
 from __future__ import annotations
 
 from collections import Counter
-from typing import NamedTuple
 
 from envdoctor.finding import SEVERITIES, Finding, Fix, Severity, Subject
 from envdoctor.formats.text import cells, command_line, guard, join, plural, safe, to_ascii, wrap
@@ -15,6 +14,7 @@ from envdoctor.report import Report
 from envdoctor.rules import FAMILIES
 from envdoctor.rules.base import NOTHING_THERE
 from envdoctor.snapshot import Gap
+from envdoctor.tuples import NamedTuple
 
 _STYLES = {"error": "1;31", "warning": "1;33", "info": "1;36", "ok": "32", "bold": "1", "dim": "2", "crashed": "1;35"}
 _KINDS = {

@@ -7,10 +7,11 @@ The same comparison serves environments and snapshots: each side is an *inventor
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from envdoctor.fact import Fact
 from envdoctor.lock.model import Artifact, Lock, Locked, Manager
+from envdoctor.tuples import NamedTuple
 
 Kind = Literal["added", "removed", "up", "down", "other", "rebuilt", "moved"]
 """``other``: another version where neither is the higher one. ``rebuilt``: the same version from other files. ``moved``: the

@@ -11,12 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urldefrag, urlsplit, urlunsplit
 
 from envdoctor import yaml
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.lock import document
+from envdoctor.tuples import NamedTuple
 from envdoctor.yaml import scalars
 
 DEFAULT_PLATFORMS = ("linux-64", "osx-arm64", "osx-64", "win-64")

@@ -11,10 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.model import Artifact, Lock, Locked
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.lock.select import Fit

@@ -13,7 +13,8 @@ import os
 import shutil
 import stat
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+
+from envdoctor.tuples import NamedTuple
 
 _FICLONE = 0x40049409
 _EDITED = (".pth", ".cfg", ".conf", ".toml", ".lock", ".yml", ".yaml", ".json", ".egg-link", "history", "condarc")

@@ -10,10 +10,11 @@ import pkgutil
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.rules.base import Check, Rule
 from envdoctor.snapshot import Snapshot
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.rules.plugins import Plugin

@@ -8,10 +8,11 @@ packaging; nothing that does IO (``tests/test_architecture.py`` holds them to it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from envdoctor.finding import Confidence, Finding, Fix, Severity, Subject, fingerprint
 from envdoctor.snapshot import Snapshot
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 Check = Callable[[View], Iterable[Finding]]

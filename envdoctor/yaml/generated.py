@@ -8,9 +8,10 @@ BaseLoader. A document that is written otherwise is left to the strict reader of
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from envdoctor import yaml
+from envdoctor.tuples import NamedTuple
 from envdoctor.yaml import Broken, Unknown
 
 __all__ = ["Broken", "Document", "Unknown", "load"]

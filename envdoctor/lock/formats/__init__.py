@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib
 import re
-from typing import NamedTuple
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.document import transcoded
 from envdoctor.lock.model import Format, Lock, LockError
+from envdoctor.tuples import NamedTuple
 
 
 class Kind(NamedTuple):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from envdoctor.conda import archives
 from envdoctor.lock import conda_virtual, document
 from envdoctor.lock.manifests.poetry_specs import pep440
 from envdoctor.lock.model import Artifact, ArtifactKind, Lock, Locked, LockError, Manager, Need
+from envdoctor.tuples import NamedTuple
 
 VERSIONS = ("1",)
 MANAGERS: dict[str, Manager] = {"conda": "conda", "pip": "pypi"}

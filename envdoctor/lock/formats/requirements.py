@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.document import decode, file_name, name_of, public, transcoded
 from envdoctor.lock.model import Artifact, Lock, Locked, LockError, Wish
+from envdoctor.tuples import NamedTuple
 
 MAX_LINE = 1 << 20
 """Characters of one requirement with its hashes."""

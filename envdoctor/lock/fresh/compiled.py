@@ -9,7 +9,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Collection, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -20,6 +19,7 @@ from envdoctor.lock.manifests import pyproject, requirements_in, setup
 from envdoctor.lock.manifests.wishes import of_text
 from envdoctor.lock.model import Lock, LockError, Manifest, Wish
 from envdoctor.requirements import satisfies, spell
+from envdoctor.tuples import NamedTuple
 
 _MANIFEST = pattern(r"\.(?:in|txt|toml|cfg|py)$")
 _OPTIONS = """

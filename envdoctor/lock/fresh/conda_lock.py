@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -21,6 +21,7 @@ from envdoctor.conda.matchspec import Candidate, InvalidSpec, parse
 from envdoctor.lock import conda_hash, conda_virtual, document
 from envdoctor.lock.conda_spec import Channel, Dependency, Refused, Specification, specification
 from envdoctor.lock.model import Lock, Locked, VirtualPackage
+from envdoctor.tuples import NamedTuple
 
 VIRTUAL_FILES = ("virtual-packages.yml", "virtual-packages.yaml", "../virtual-packages.yml")
 """Where conda-lock looks for virtual packages: in the folder that it is run in, the lock's or the one above it."""

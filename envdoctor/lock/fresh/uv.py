@@ -12,7 +12,7 @@ import json
 import posixpath
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -21,6 +21,7 @@ from envdoctor.lock.document import decode, name_of, public, toml
 from envdoctor.lock.manifests.pyproject import groups_of, uv_default_groups
 from envdoctor.lock.markers import BUT_NOT, same, same_pythons, same_versions
 from envdoctor.lock.model import Lock, LockError, Wish
+from envdoctor.tuples import NamedTuple
 
 MAX_REASONS = 20
 MAX_CONFLICTS = 2000

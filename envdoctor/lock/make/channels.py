@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from envdoctor.lazy import pattern
 from envdoctor.lock import document
 from envdoctor.lock.make.options import MakeError
+from envdoctor.tuples import NamedTuple
 
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 """What the channel ``defaults`` is, and on Windows:"""

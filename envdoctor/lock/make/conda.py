@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.collect import files
 from envdoctor.conda.channels import SUBDIRS
@@ -17,6 +17,7 @@ from envdoctor.lock.make.finish import finish, old_lock, old_text, shown
 from envdoctor.lock.make.options import DEFAULT_PLATFORMS, MakeError, Options
 from envdoctor.lock.make.records import Record, Resolved, held
 from envdoctor.lock.model import Lock, Locked
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.lock.make import pip_section

@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +18,7 @@ from envdoctor.lock.document import public
 from envdoctor.lock.make import places
 from envdoctor.lock.make.options import MakeError, Options
 from envdoctor.lock.model import Format, Lock, LockError, Manifest
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.finding import Finding

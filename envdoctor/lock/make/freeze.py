@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -26,6 +26,7 @@ from envdoctor.lock.make.index import File, Indexes, Trouble
 from envdoctor.lock.make.options import MakeError, Options
 from envdoctor.lock.model import Artifact, Locked
 from envdoctor.snapshot import CondaPackage, Distribution, Snapshot
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

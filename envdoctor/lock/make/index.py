@@ -21,12 +21,13 @@ from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from email.message import Message
 from http.client import HTTPException, HTTPMessage
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
 from envdoctor.lock.document import public
+from envdoctor.tuples import NamedTuple
 
 THREADS = 8
 MAX_PAGE = 96 << 20

@@ -13,13 +13,14 @@ import tempfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.lazy import pattern
 from envdoctor.lock import document
 from envdoctor.lock.make import uv
 from envdoctor.lock.make.records import Resolved
 from envdoctor.lock.model import Artifact
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from packaging.tags import Tag

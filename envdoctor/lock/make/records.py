@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from envdoctor.lock import document
 from envdoctor.lock.model import Artifact
+from envdoctor.tuples import NamedTuple
 
 
 class Record(NamedTuple):

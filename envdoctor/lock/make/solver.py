@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.document import public
 from envdoctor.lock.make.options import MakeError
 from envdoctor.lock.make.records import Record
+from envdoctor.tuples import NamedTuple
 
 MISSING = "py-rattler is not installed"
 MISSING_HINT = "pip install 'envdoctor[lock]' brings py-rattler and uv"

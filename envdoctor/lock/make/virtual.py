@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.conda_virtual import DEFAULTS
 from envdoctor.lock.make.options import MakeError
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.snapshot import Machine

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from typing import NamedTuple
 
 from envdoctor.lazy import pattern
 from envdoctor.lock.model import LockError, Manifest, ManifestFormat
+from envdoctor.tuples import NamedTuple
 
 
 class Kind(NamedTuple):

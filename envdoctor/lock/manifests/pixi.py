@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from envdoctor.conda import archives
 from envdoctor.conda.channels import SUBDIRS
 from envdoctor.lock import document
 from envdoctor.lock.manifests import wishes
 from envdoctor.lock.model import LockError, Manifest, Wish
+from envdoctor.tuples import NamedTuple
 
 DEFAULT = "default"
 _SYSTEMS = {"linux": ("linux-",), "osx": ("osx-",), "win": ("win-",), "unix": ("linux-", "osx-")}

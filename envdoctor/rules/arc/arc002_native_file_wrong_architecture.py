@@ -31,12 +31,12 @@ the developer.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Finding, Fix, Subject
 from envdoctor.natives import Group, Loading, Native, count, describe, names_of, platform_of, some
 from envdoctor.platforms import explain
 from envdoctor.rules.base import Rule, Skip
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

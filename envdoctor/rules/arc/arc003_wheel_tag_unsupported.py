@@ -28,7 +28,6 @@ markupsafe from a macOS laptop in a Linux container: `cp311-cp311-macosx_11_0_ar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +36,7 @@ from envdoctor.natives import count, some, wheel_tags
 from envdoctor.platforms import Misfit, Profile, badness, explain, numbers, platform_words, python_words
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

@@ -38,7 +38,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
 
 from envdoctor.data.python_symbols import since, versions
 from envdoctor.finding import Finding, Fix, Severity
@@ -46,6 +45,7 @@ from envdoctor.natives import Group, Loading, Native, count, some
 from envdoctor.platforms import explain, python_words
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.symbol_names import is_python
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

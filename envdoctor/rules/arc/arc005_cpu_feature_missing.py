@@ -29,7 +29,6 @@ virtual machine the processor model may hide what the hardware has: `host` inste
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.data.cpu_baselines import BASELINES, MICROARCHITECTURES, Baseline
 from envdoctor.finding import Confidence, Finding, Fix, Subject
@@ -37,6 +36,7 @@ from envdoctor.loader.model import base_name
 from envdoctor.platforms import family, is_foreign
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import CondaPackage, Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.versions import satisfies, version_of
 from envdoctor.view import View
 

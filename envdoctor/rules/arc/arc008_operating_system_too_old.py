@@ -29,13 +29,13 @@ An environment that was made on Ubuntu 24.04 (glibc 2.39) is used on a cluster w
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Confidence, Finding, Fix, Severity, Subject, fingerprint
 from envdoctor.natives import Group, Loading, Native, names_of, some, wheel_tags
 from envdoctor.platforms import explain, is_foreign, numbers
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import CondaPackage, Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

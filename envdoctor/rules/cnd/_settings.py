@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, NamedTuple
+from typing import Literal
 from urllib.parse import urlsplit
 
 from envdoctor.finding import Command, Subject
 from envdoctor.lazy import pattern
 from envdoctor.rules.base import NOT_CONDA, Skip
 from envdoctor.snapshot import CondaInstallers, CondaPackage, CondaRoot, CondaSetting
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 Family = Literal["defaults", "conda-forge"]

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -42,6 +42,7 @@ from envdoctor.rules.base import Rule
 from envdoctor.rules.cnd._paths import code, file, in_site, key, shown, twin
 from envdoctor.rules.pkg._recorded import role
 from envdoctor.snapshot import CondaOverlay, CondaPackage, Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View, normalize, version_of
 
 RULE = Rule(

@@ -27,7 +27,6 @@ Let conda put the pinned version there again, or change the pin to what is wante
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.conda.installed import label, shortened, spec_of, subject
 from envdoctor.conda.matchspec import MatchSpec
@@ -35,6 +34,7 @@ from envdoctor.finding import Finding, Subject
 from envdoctor.rules.base import Rule
 from envdoctor.rules.cnd._settings import place, setting_subject
 from envdoctor.snapshot import CondaPackage
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.accelerators import Accelerators, architecture, capability, dotted, runs, shown_architectures
 from envdoctor.data import cuda as tables
@@ -40,6 +39,7 @@ from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, out_of_reach, torch_from
 from envdoctor.snapshot import DeviceCode, Gpu
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

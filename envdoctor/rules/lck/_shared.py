@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.finding import Confidence, Finding, Fix, Severity, Subject
 from envdoctor.rules.base import Rule, Skip
+from envdoctor.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from envdoctor.lock.held import Held

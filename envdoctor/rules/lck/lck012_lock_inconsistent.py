@@ -27,12 +27,13 @@ Lock again. A lock that was edited by hand or merged has to be made anew.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from envdoctor.finding import Confidence, Finding, Severity, Subject
 from envdoctor.rules.base import Rule
 from envdoctor.rules.lck._shared import LISTED, key_of, label, lockfile, package, place, words
 from envdoctor.rules.lck.lck008_lock_not_hashed import _LOOSE as NOT_PINNED
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Fix, Severity, Subject
 from envdoctor.lazy import pattern
 from envdoctor.loader.model import Loaded, Missing, Root, base_name
 from envdoctor.rules.base import Skip
 from envdoctor.snapshot import Distribution, ImportedModule
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 SHOWN = 5

@@ -30,12 +30,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Finding, Fix, Severity
 from envdoctor.loader.model import VersionProblem, base_name, folder_of, normal
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.lib._loading import SHOWN, Weights, chain_line, distributions, each_once, label, subjects
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import SEVERITIES, Command, Finding, Fix, Severity, Subject
 from envdoctor.loader.model import Root, base_name
@@ -41,6 +40,7 @@ from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.lib._loading import Weights
 from envdoctor.snapshot import Distribution, NativeFile, UnresolvedSymbols
 from envdoctor.symbol_names import is_python, plain_name, spoken
+from envdoctor.tuples import NamedTuple
 from envdoctor.versions import satisfies
 from envdoctor.view import View
 

@@ -31,13 +31,13 @@ take another release, or build it from a checkout where `git lfs pull` was run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Finding, Fix, Severity, Subject
 from envdoctor.loader.model import Root, base_name
 from envdoctor.natives import Group, Native, count
 from envdoctor.rules.base import Rule
 from envdoctor.snapshot import Distribution, NativeFile
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

@@ -29,7 +29,6 @@ for one process.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from envdoctor.finding import Finding, Severity, Subject
 from envdoctor.loader.model import Loaded, Root, base_name
@@ -37,6 +36,7 @@ from envdoctor.natives import count
 from envdoctor.platforms import is_foreign
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import Distribution
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(

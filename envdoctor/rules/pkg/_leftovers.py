@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from envdoctor.snapshot import Distribution, Leftover
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View, normalize, version_of
 
 _FILLERS = frozenset("-~.=%0123456789")

@@ -28,7 +28,6 @@ Unset the variable where the environment is used, and set it only for the progra
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 
@@ -36,6 +35,7 @@ from envdoctor.finding import Finding, Fix, Subject
 from envdoctor.loader.model import Loaded, Loads, Root, folder_of, normal
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.snapshot import LibraryFolder
+from envdoctor.tuples import NamedTuple
 from envdoctor.view import View
 
 RULE = Rule(
