@@ -66,6 +66,7 @@ def _sick(home: Path) -> None:
     (project / "random.py").write_text("")
     env.dist("alpha", requires=["beta>=3", "gamma"], requires_python="<3")
     env.dist("beta", "2.0", files={"beta/__init__.py": "from beta.sub import nothing\n", "beta/sub.py": "x = 1\n"})
+    env.dist("numpy", "1.26.0")
     env.dist("torch", "2.1.0+cu121", files={"torch/__init__.py": "", "torch/version.py": "cuda = '12.1'\n"})
     env.dist("protobuf", "3.20.3", files={"google/protobuf/__init__.py": "__version__ = '3.20.3'\n"})
     env.dist("made", files={"made/x_pb2.py": "# Protobuf Python Version: 5.27.0\nfrom google.protobuf import runtime_version\n"})
@@ -242,11 +243,11 @@ def test_rules_that_are_ignored_are_not_read_for(homes: dict[str, Path]) -> None
         ("INT003", {"scripts"}),
         ("PKG012", {"imports"}),
         ("ARC002", {"natives"}),
-        ("LIB003", {"natives", "imports", "libraries", "symbols"}),
+        ("LIB004", {"natives", "imports", "libraries", "numpy"}),
     ],
 )
 def test_what_is_read(homes: dict[str, Path], wish: str, parts: set[str]) -> None:
-    reading = begin(request_of(homes["healthy"]))
+    reading = begin(request_of(homes["sick" if wish == "LIB004" else "healthy"]))
     report = examine(reading, Selection.of(wish))
     assert reading.done == parts
     of_parts = {"native", "imports", "scripts", "generated", "frameworks", "installers", "shadows", "libraries", "symbols"}
@@ -325,8 +326,8 @@ def test_formats_of_a_selection(homes: dict[str, Path], cli: Cli, tmp_path: Path
         outputs = [f"--format={each}={tmp_path / each}" for each in FORMATS]
         done = cli("check", request.target, "--select", wish, *outputs, "--no-cache", cwd=homes[name] / "project")
         assert done.returncode in (0, 1), done.stderr
-        kept = cli("check", request.target, "--select", wish, "--write-baseline", tmp_path / "b", "--format=json", "--no-cache",
-                   cwd=homes[name] / "project")  # fmt: skip
+        words = ("--write-baseline", tmp_path / "b", "--format=json", "--no-cache")
+        kept = cli("check", request.target, "--select", wish, *words, cwd=homes[name] / "project")
         one, other = json.loads((tmp_path / "json").read_text()), json.loads(kept.stdout)
         for report in (one, other):
             del report["timings"]
@@ -334,6 +335,13 @@ def test_formats_of_a_selection(homes: dict[str, Path], cli: Cli, tmp_path: Path
         for each in FORMATS:
             assert (tmp_path / each).stat().st_size > 20
             (tmp_path / each).unlink()
+        for words in (("-v",), ("-q",), ("--baseline", tmp_path / "b")):
+            shell = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary")}
+            more = (*words, "--format=terminal", f"--format=github={tmp_path / 'g'}", "--no-cache")
+            again = cli("check", request.target, "--select", wish, *more, cwd=homes[name] / "project", env=shell)
+            assert again.returncode == (0 if "--baseline" in words else done.returncode), again.stderr
+            assert "Traceback" not in again.stderr
+            assert (tmp_path / "summary").stat().st_size
         (tmp_path / "b").unlink()
 
 
