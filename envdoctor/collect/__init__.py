@@ -175,6 +175,8 @@ class Reading:
         """What is in every snapshot; the fields of all parts are empty in it."""
         known = self._recall("environment", (self.facts, self.sites), self._environment)
         with_it = _OF_ENVIRONMENT if self.memory is not None else ()
+        self.of_environment = known.keys()
+        """Fields that the cache keeps with the environment."""
         own = {name for part in with_it for name in PARTS[part]}
         self.core = msgspec.structs.replace(self.core, **{name: known[name] for name in known.keys() - own})
         for part in with_it:
@@ -400,7 +402,7 @@ class Reading:
             names = ("natives", "libraries", "dll_folders", "machine")
             return {name: new for name in names if (new := getattr(found, name)) is not getattr(asked, name)}
 
-        return self._recall("libraries", (asked, self.scene.all_libraries), libraries, ("environment",))
+        return self._recall("libraries", (self._beside_environment(asked), self.scene.all_libraries), libraries, ("environment",))
 
     def _numpy(self) -> dict[str, Any]:
         """Modules that use numpy's C-API."""
@@ -501,6 +503,15 @@ class Reading:
             ),
             machine=msgspec.structs.replace(known.machine, limits=Limits()),
         )
+
+    def _beside_environment(self, known: Snapshot) -> Snapshot | None:
+        """What of `known` does not follow from the cache's part ``environment``, upon which others can depend as a whole."""
+        if self.memory is None:
+            return None
+        import msgspec
+
+        empty = Snapshot(date="", target=known.target, interpreter=known.interpreter)
+        return msgspec.structs.replace(known, **{name: getattr(empty, name) for name in self.of_environment})
 
 
 def _fields(parts: Iterable[str]) -> dict[str, str]:

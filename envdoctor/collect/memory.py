@@ -115,6 +115,8 @@ class Memory:
         """Parts of the same inputs that do not hold any more."""
         self.used: list[str] = []
         """Parts that were taken over."""
+        self.marks: dict[str, tuple[Part, bytes]] = {}
+        """Digests of what parts have asked, by their names."""
         self._load()
         scene.environ = Variables(scene.environ)
 
@@ -145,7 +147,7 @@ class Memory:
         """
         before = [self.parts[one] for one in after if one in self.current]
         try:
-            digest = digest_of((inputs, [(one.made, one.signatures) for one in before]))
+            digest = digest_of((inputs, [self._mark(one) for one in before]))
         except (TypeError, ValueError, OverflowError):
             digest = b""
         if len(before) < len(after):
@@ -173,6 +175,12 @@ class Memory:
                 self.current.add(name)
                 self.changed = True
         return fields
+
+    def _mark(self, part: Part) -> tuple[float, bytes]:
+        """What tells a part from another one of its name."""
+        if self.marks.get(part.name, (None,))[0] is not part:
+            self.marks[part.name] = part, blake2b(part.signatures, digest_size=16).digest()
+        return part.made, self.marks[part.name][1]
 
     def unchanged(self, name: str, field: str, path_of: Callable[[Any], str]) -> dict[str, Any]:
         """Of a part that does not hold any more: the facts of a field whose one file is as it was, by that file's path."""
