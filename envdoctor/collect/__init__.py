@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from envdoctor.collect import conda, distributions
     from envdoctor.collect.interpreter import Facts
     from envdoctor.collect.memory import Memory
+    from envdoctor.collect.native import Ahead
     from envdoctor.view import View
 
 T = TypeVar("T")
@@ -136,16 +137,17 @@ _NOT_FOR_LOADER = frozenset(
 
 def collect(scene: Scene, *, use_cache: bool = False) -> Collected:
     """All facts of a scene. With `use_cache` what is as it was in an earlier run is taken from there, and kept for the next."""
-    reading = Reading(scene, use_cache=use_cache)
+    reading = Reading(scene, use_cache=use_cache, everything=True)
     reading.more(PARTS)
     reading.keep()
     return reading.collected()
 
 
 class Reading:
-    """The reading of a scene, part by part. What is in every snapshot is read at once, :data:`PARTS` by :meth:`more`."""
+    """The reading of a scene, part by part. What is in every snapshot is read at once, :data:`PARTS` by :meth:`more`; with
+    `everything` all of them will be asked for, so that threads can begin with some."""
 
-    def __init__(self, scene: Scene, *, use_cache: bool = False) -> None:
+    def __init__(self, scene: Scene, *, use_cache: bool = False, everything: bool = False) -> None:
         import msgspec
 
         from envdoctor.collect import interpreter, machine, paths, project, shell
@@ -158,6 +160,7 @@ class Reading:
         self.sites: list[Site] = run("paths", lambda: paths.collect(scene, self.facts), [])
         manifest = run("project", lambda: project.collect(scene), None)
         self.read = _Read(scene, self.facts, self.sites, run)
+        self.ahead = everything and self.memory is None
         self.done: set[str] = set()
         self.found: dict[tuple[str, str], Any] = {}
         """What the parts that were read come to, by part and field."""
@@ -257,7 +260,10 @@ class Reading:
         from envdoctor.collect import namespaces, pth
 
         scene, sites, run = self.scene, self.sites, self.run
-        trees, dists = self.read.trees, self.read.dists
+        trees = self.read.trees
+        if self.ahead:
+            self.read.begun = run("native", lambda: _begun(trees), [])
+        dists = self.read.dists
         parts = _OF_ENVIRONMENT if self.memory is not None else ()
         return {
             "distributions": tuple(sorted(dists.distributions, key=lambda d: (d.site, d.name, d.path))),
@@ -299,8 +305,10 @@ class Reading:
     def _natives(self) -> dict[str, Any]:
         """Headers of native files."""
         trees, dists = self.read.trees, self.read.dists
-        python = self.facts.interpreter
-        return {"natives": self.run("native", lambda: _natives(self.scene, python, trees, dists.owners, self.memory), ())}
+        python, begun = self.facts.interpreter, self.read.begun
+        found = self.run("native", lambda: _natives(self.scene, python, trees, dists.owners, self.memory, begun), ())
+        begun.clear()
+        return {"natives": found}
 
     def _overrides(self, natives: tuple[NativeFile, ...]) -> tuple[LibraryOverride, ...]:
         """What variables of the shell put in the place of native files."""
@@ -533,6 +541,8 @@ class _Read:
 
     def __init__(self, scene: Scene, facts: Facts, sites: list[Site], run: _Runner) -> None:
         self.scene, self.facts, self.sites, self.run = scene, facts, sites, run
+        self.begun: list[Ahead | None] = []
+        """Native files of each folder that threads are at."""
 
     @cached_property
     def recorded(self) -> list[Recorded]:
@@ -628,10 +638,23 @@ def _around_conda(scene: Scene, snapshot: Snapshot) -> CondaInstallers | None:
     return conda_installers.collect(scene, snapshot.conda_packages, snapshot.conda_meta)
 
 
+def _begun(trees: list[Tree | None]) -> list[Ahead | None]:
+    """Begins to read the headers of native files while other things are read."""
+    from envdoctor.collect import native
+
+    return [native.ahead(tree.root, tree.natives) if tree is not None else None for tree in trees]
+
+
 def _natives(
-    scene: Scene, python: Interpreter, trees: list[Tree | None], owners: dict[tuple[int, str], str], memory: Memory | None
+    scene: Scene,
+    python: Interpreter,
+    trees: list[Tree | None],
+    owners: dict[tuple[int, str], str],
+    memory: Memory | None,
+    begun: list[Ahead | None],
 ) -> tuple[NativeFile, ...]:
-    """Header facts of all native files of the site folders; those of an earlier run where the file is as it was."""
+    """Header facts of all native files of the site folders; those of an earlier run where the file is as it was, and those
+    that were `begun`."""
     from envdoctor.collect import native
 
     symbols = native.PythonSymbols(scene.rooted(binary.path) for binary in (python.binary, python.libpython) if binary)
@@ -645,7 +668,14 @@ def _natives(
     for index, tree in enumerate(trees):
         if tree is not None:
             found += native.read_all(
-                tree.root, tree.natives, folder=index, owners=owners, modules=tree.files, python=symbols, known=known
+                tree.root,
+                tree.natives,
+                folder=index,
+                owners=owners,
+                modules=tree.files,
+                python=symbols,
+                known=known,
+                ahead=begun[index] if begun else None,
             )
     return tuple(found)
 
