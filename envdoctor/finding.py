@@ -1,11 +1,11 @@
 """Findings: one defect each, with evidence, cause and fixes. Frozen values, no IO, no judging."""
 
-from __future__ import annotations
-
-import hashlib
+# Without `from __future__ import annotations`, as envdoctor.snapshot.
 from typing import Literal
 
 import msgspec
+
+from envdoctor.digests import sha256
 
 Severity = Literal["error", "warning", "info"]
 Confidence = Literal["certain", "likely", "possible"]
@@ -77,4 +77,4 @@ def fingerprint(code: str, key: str) -> str:
 
     `key` must therefore hold no absolute path and nothing that a second run could change.
     """
-    return hashlib.sha256(f"{code}\0{key}".encode("utf-8", "backslashreplace")).hexdigest()[:16]
+    return sha256(f"{code}\0{key}".encode("utf-8", "backslashreplace")).hexdigest()[:16]

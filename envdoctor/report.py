@@ -1,7 +1,6 @@
 """The report: findings counted once. Counts, families and the exit code are derived here and nowhere else."""
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, as envdoctor.snapshot.
 from typing import Any, Literal
 
 import msgspec

@@ -8,8 +8,7 @@ Text that came from the file system is UTF-8 here; bytes that are not are backsl
 snapshot can be written as JSON. Paths are absolute unless a field says otherwise.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`: msgspec would compile each text of an annotation, 8 ms of a cached run.
 from typing import Any, Literal
 
 import msgspec

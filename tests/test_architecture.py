@@ -98,6 +98,7 @@ PURE = {
     "remedy": (),
     "requirements": (),
     "tuples": (),
+    "digests": (),
     "versions": (),
     "markers": (),
     "platforms": (),

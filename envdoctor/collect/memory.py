@@ -21,7 +21,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
 from operator import attrgetter
 from struct import Struct
 from typing import Any
@@ -34,6 +33,7 @@ from envdoctor.cache import Store, Unusable, locate
 from envdoctor.collect import watch
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.watch import Answer, Variables, Watch
+from envdoctor.digests import blake2b
 from envdoctor.snapshot import Gap, Interpreter, Snapshot, Target
 from envdoctor.speed import speed
 

@@ -147,6 +147,6 @@ def content_of(environ: Mapping[str, str], name: str) -> bytes | None:
         value = environ.get(name)
     if value is None:
         return None
-    import hashlib
+    from envdoctor.digests import blake2b
 
-    return hashlib.blake2b(value.encode("utf-8", "surrogateescape"), digest_size=16, key=b"envdoctor").digest()
+    return blake2b(value.encode("utf-8", "surrogateescape"), digest_size=16, key=b"envdoctor").digest()

@@ -10,8 +10,7 @@ The nine formats are of three kinds, and the model holds all three:
 ``envdoctor.lock.select`` answers for all of them what is installed on a machine for chosen groups and extras.
 """
 
-from __future__ import annotations
-
+# Without `from __future__ import annotations`, as envdoctor.snapshot.
 from typing import Literal
 
 from envdoctor.fact import Fact
