@@ -28,9 +28,10 @@ static int stands_in(const char *data, Py_ssize_t size, const char *word, Py_ssi
     if (length > size)
         return 0;
     Py_ssize_t at = rarest(word, length);
+    const Py_ssize_t other = at ? 0 : length - 1;
     const char *p = data + at, *end = data + size - (length - 1 - at);
     while (p < end && (p = memchr(p, word[at], (size_t)(end - p))) != NULL) {
-        if (memcmp(p - at, word, (size_t)length) == 0)
+        if (p[other - at] == word[other] && memcmp(p - at, word, (size_t)length) == 0)
             return 1;
         p++;
     }
@@ -511,6 +512,31 @@ const char speed_headers_doc[] =
     "The values of some header fields (a tuple of names in lower case) of METADATA; None where a line ends in CR or is not ASCII\n"
     "in a wanted field, where a name has space around it, where the file is not UTF-8, and where no field is found.";
 
+/* Strict UTF-8, as Python's: no longer forms than needed, no surrogates, nothing above U+10FFFF. */
+static int is_utf8(const char *text, Py_ssize_t size)
+{
+    const unsigned char *p = (const unsigned char *)text, *end = p + size;
+    while (p < end) {
+        uint64_t word;
+        while (end - p >= 8 && (memcpy(&word, p, 8), (word & 0x8080808080808080u) == 0))
+            p += 8;
+        if (p == end)
+            break;
+        unsigned char c = *p++;
+        if (c < 0x80)
+            continue;
+        int more = c >= 0xc2 && c < 0xe0 ? 1 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xf0 && c < 0xf5 ? 3 : 0;
+        if (more == 0 || end - p < more)
+            return 0;
+        if ((c == 0xe0 && p[0] < 0xa0) || (c == 0xed && p[0] > 0x9f) || (c == 0xf0 && p[0] < 0x90) || (c == 0xf4 && p[0] > 0x8f))
+            return 0;
+        for (; more; more--, p++)
+            if ((*p & 0xc0) != 0x80)
+                return 0;
+    }
+    return 1;
+}
+
 /* A line of the head that begins with space goes on with the one before it. */
 static int has_continued(const char *data, const char *end)
 {
@@ -585,14 +611,8 @@ PyObject *speed_headers(PyObject *module, PyObject *const *args, Py_ssize_t coun
         if (names[i] == NULL)
             return NULL;
     }
-    if (!is_ascii(data, size)) {
-        PyObject *text = PyUnicode_DecodeUTF8(data, size, NULL);
-        if (text == NULL) {
-            PyErr_Clear();
-            Py_RETURN_NONE;
-        }
-        Py_DECREF(text);
-    }
+    if (!is_utf8(data, size))
+        Py_RETURN_NONE;
     PyObject *found = PyDict_New(), *lists[MAX_FIELDS] = {NULL};
     const char *line = data, *end = data + size;
     int tidy = 1, failed = found == NULL, field = -1;

@@ -96,6 +96,27 @@ def test_headers_that_are_made_up(data: bytes) -> None:
     _same_headers(data)
 
 
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def test_utf_8_as_python_reads_it() -> None:
+    """Every sequence of two bytes, and every one of up to four around the borders, in front of more text and at the end."""
+    head = b"Name: x\n\n"
+    edges = bytes.fromhex("00 7f 80 8f 90 9f a0 bf c0 c1 c2 df e0 ec ed ee ef f0 f3 f4 f5 ff")
+    cases = [bytes([one, two]) for one in range(256) for two in range(256)]
+    cases += [bytes([a, b, c]) for a in range(0xE0, 0xF8) for b in edges for c in edges]
+    cases += [bytes([a, b, c, d]) for a in range(0xEF, 0xF6) for b in edges for c in edges for d in edges]
+    for case in cases:
+        for text in (case, b"a" * 7 + case + b"b" * 9):
+            found = speed.headers(head + text, distributions._FIELDS)
+            assert found == ({"name": ["x"]} if _is_utf8(text) else None), text
+
+
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.binary(max_size=60), st.lists(st.binary(max_size=4), max_size=4))
 def test_words(data: bytes, words: list[bytes]) -> None:

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -91,6 +92,7 @@ class Owned:
         return self.get(str(path)) is not None
 
 
+@lru_cache(maxsize=1 << 14)
 def normalize(name: str) -> str:
     """PEP 503."""
     return _NAME.sub("-", name).lower()
@@ -139,6 +141,7 @@ class _Site:
         self.scene, self.index, self.tree, self.facts, self.owned = scene, index, tree, facts, owned
         self.conda, self.system = conda, system
         self.recorded = owned.recorded
+        self.prefix = os.path.normpath(scene.prefix)
         self.different: dict[str, list[str]] = {}
         for path, size in tree.different.items():
             folder, _, name = path.rpartition("/")
@@ -547,7 +550,7 @@ class _Site:
         )
 
     def _inside(self, absolute: str) -> bool:
-        prefix = os.path.normpath(self.scene.prefix)
+        prefix = self.prefix
         if absolute == prefix or absolute.startswith(prefix.rstrip("/") + "/") or prefix == "/":
             return True
         real = fs.real(os.path.dirname(absolute))
@@ -644,24 +647,16 @@ class _Site:
     def finish(self) -> None:
         """After all distributions of the folder: shared files, names that nobody owns, owners of what others ask for."""
         dists = self.facts.distributions
-        indices: dict[str, _RowIndex] = {}
-        hashes: dict[str, list[str]] = {}
+        tables: dict[str, tuple[str, str | None, dict[str, int], list[str], list[str]]] = {}
         for path, infos in sorted(self.recorded.twice.items()):
             owners = []
             for info in infos:
-                rows = self.recorded.rows[info]
-                if info not in indices:
-                    indices[info], hashes[info] = _RowIndex(rows), rows.hashes()
-                at = indices[info][path]
-                dist = dists[self.owned.indices[info]]
-                owners.append(
-                    Owner(
-                        distribution=dist.name,
-                        version=dist.version,
-                        hash=text(hashes[info][at]) or None,
-                        size=_integer(rows.sizes[at]),
-                    )
-                )
+                if info not in tables:
+                    rows, dist = self.recorded.rows[info], dists[self.owned.indices[info]]
+                    tables[info] = dist.name, dist.version, _numbered(rows.paths), rows.hashes(), rows.sizes
+                name, version, numbers, hashes, sizes = tables[info]
+                at = numbers[path]
+                owners.append(Owner(distribution=name, version=version, hash=text(hashes[at]) or None, size=_integer(sizes[at])))
             self._share(path, owners)
         names = self.facts.owners
         for path in (*self.tree.natives, *(p for p in self.tree.top if self.tree.top[p] in ("file", "link"))):
@@ -864,8 +859,13 @@ class _RowIndex:
 
     def __getitem__(self, path: str) -> int:
         if self.index is None:
-            self.index = {path: at for at, path in enumerate(self.rows.paths)}
+            self.index = _numbered(self.rows.paths)
         return self.index[path]
+
+
+def _numbered(paths: list[str]) -> dict[str, int]:
+    """Path to its number, the last where there are several."""
+    return dict(zip(paths, range(len(paths)), strict=True))
 
 
 def _is_module_row(path: str) -> bool:
