@@ -147,12 +147,18 @@ def _sections(fd: int, head: bytes, size: int) -> list[tuple[int, int]]:
     wide, order = head[4] == 2, "<" if head[5] == 1 else ">"
     (table,) = struct.unpack_from(order + ("Q" if wide else "I"), head, 40 if wide else 32)
     width, count, names_at = struct.unpack_from(order + "HHH", head, 58 if wide else 46)
-    layout = struct.Struct(order + ("IIQQQQIIQQ" if wide else "IIIIIIIIII"))
+    # name, type, offset and size; flags, address, links, alignment and size of entries are skipped
+    layout = struct.Struct(order + ("II16xQQ24x" if wide else "II8xII16x"))
     if width != layout.size or not 0 < count <= 1024 or not 0 < table < size:
         return []
     raw = os.pread(fd, count * width, table)
     if len(raw) < count * width or names_at >= count:
         return []
     rows = list(layout.iter_unpack(raw))
-    names = os.pread(fd, min(rows[names_at][5], 1 << 16), rows[names_at][4]) if rows[names_at][4] < size else b""
-    return [(row[4], row[5]) for row in rows if row[1] == 1 and row[4] < size and names[row[0] : row[0] + 7] == b".rodata"]
+    _, _, start, length = rows[names_at]
+    names = os.pread(fd, min(length, 1 << 16), start) if start < size else b""
+    return [
+        (offset, length)
+        for name, kind, offset, length in rows
+        if kind == 1 and offset < size and names[name : name + 7] == b".rodata"
+    ]
