@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Mapping
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any, cast
 
 import msgspec
@@ -130,6 +129,8 @@ def load(project: str | None, cwd: str | None) -> Settings:
 
 
 def _upwards(folder: str) -> list[str]:
+    from pathlib import Path
+
     path = Path(folder)
     return [str(place) for place in (path, *path.parents)]
 
@@ -147,11 +148,6 @@ def _search(cwd: str | None) -> list[str]:
 
 def _document(path: str) -> dict[str, Any] | None:
     """A TOML file; None where there is none."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     try:
         content = files.read(path)
     except files.Unreadable as error:
@@ -160,6 +156,11 @@ def _document(path: str) -> dict[str, Any] | None:
         raise UsageError(f"{path}: {error}", "settings are read from this file") from None
     if content.cut:
         raise UsageError(f"{path}: too large for settings")
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         source = content.data.decode("utf-8").removeprefix("\N{BYTE ORDER MARK}").replace("\r\n", "\n")
         if (line := toml.too_deep(source)) is not None:

@@ -6,7 +6,6 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from envdoctor.formats.terminal import Look
 from envdoctor.formats.text import safe
@@ -76,7 +75,7 @@ def write_file(path: str, text: str) -> None:
     data = text.encode("utf-8", "backslashreplace")
     try:
         if _special(path):
-            with Path(path).open("wb") as stream:
+            with open(path, "wb") as stream:  # noqa: PTH123 - importing pathlib takes a millisecond
                 stream.write(data)
             return
         path = os.path.realpath(path)
@@ -97,7 +96,7 @@ def write_file(path: str, text: str) -> None:
 def append_file(path: str, text: str) -> None:
     """Adds `text` as UTF-8 to the end of a file, which may be new. Raises WriteError."""
     try:
-        with Path(path).open("ab") as stream:
+        with open(path, "ab") as stream:  # noqa: PTH123
             stream.write(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise WriteError(f"cannot write {path}: {error.strerror or error}") from None

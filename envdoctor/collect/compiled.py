@@ -7,7 +7,6 @@ reference, and takes over everywhere else.
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 from functools import cached_property
 from typing import Any
@@ -93,7 +92,7 @@ def available() -> bool:
 
 def read(root: str, untested: frozenset[str]) -> Recorded | None:
     """As ``records.read``; None where a RECORD is not tidy enough. Modules in `untested` folders are not measured."""
-    index = speed.Index(tuple(name.encode() for name in untested), secrets.randbits(64))
+    index = speed.Index(tuple(name.encode() for name in untested), int.from_bytes(os.urandom(8), "little"))
     found = Table(index=index)
     for info in records.infos_in(root):
         file = f"{root}/{info}/RECORD"

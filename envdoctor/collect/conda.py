@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -86,11 +86,12 @@ class _CondaRecord(msgspec.Struct):
     paths_data: _Paths | None = None
 
 
-_DECODER = msgspec.json.Decoder(_CondaRecord)
+@cache
+def _decoder() -> msgspec.json.Decoder[_CondaRecord]:
+    return msgspec.json.Decoder(_CondaRecord)
 
 
-@dataclass
-class Record:
+class Record(msgspec.Struct):
     """One record: its facts so far, and its paths in columns. Compiled modules (.pyc) are only counted."""
 
     package: CondaPackage
@@ -103,7 +104,7 @@ class Record:
     """What each should have in the prefix; None where the record does not tell."""
     odd: dict[str, tuple[str, str | None]]
     """Path to kind and way of rewriting (as of CondaPath) of those that are no plain files."""
-    hashes: list[str | None] = field(default_factory=list)
+    hashes: list[str | None] = msgspec.field(default_factory=list)
     """What each should have in the prefix; only with ``--deep``."""
     compiled: int = 0
     stands: str = ""
@@ -170,7 +171,7 @@ def decode(data: bytes) -> tuple[_CondaRecord | None, list[str]]:
     found: _CondaRecord | None
     reasons: list[str] = []
     try:
-        found = _DECODER.decode(data)
+        found = _decoder().decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found, reasons = _lenient(data)
     if found is not None:

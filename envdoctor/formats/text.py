@@ -7,7 +7,6 @@ characters), a CI runner (``::error``, ``##[``, ``##vso[`` commands) and a shell
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 
@@ -65,6 +64,8 @@ def quote(word: str, *, windows: bool = False) -> str:
         return f'"{safe(word)}"'
     if not word.isprintable():
         return "$'" + "".join(_ansi_c(c) for c in word) + "'"
+    import shlex
+
     return shlex.quote(word)
 
 
