@@ -74,6 +74,8 @@ class Request(msgspec.Struct, frozen=True):
     """Lockfiles to compare with instead of those that are found; relative ones as seen from `cwd`."""
     progress: Callable[[str], None] | None = None
     """Takes a few words about what takes long."""
+    meanwhile: Callable[[], None] | None = None
+    """Is called while the file system is being asked for many files, where that goes on by itself."""
 
 
 def observe(request: Request) -> Collected:
@@ -122,6 +124,7 @@ def _scene(request: Request) -> Scene:
         for_gpu=request.for_gpu,
         locks=tuple(os.path.normpath(os.path.join(cwd or "/", lock)) for lock in request.locks),
         progress=request.progress,
+        meanwhile=request.meanwhile,
     )
 
 

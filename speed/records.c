@@ -13,7 +13,7 @@ enum { MAX_PATH_BYTES = 4096, MAX_ROWS = 1 << 26, NONE = -1 };
 typedef struct {
     const char *path, *size; /* in what the metadata folder keeps */
     uint32_t hash, folder, info;
-    int32_t same, next; /* next row of this path; next row of this folder */
+    int32_t first, same, next; /* the first row of this path, the next one; next row of this folder */
     uint16_t length, name;
     uint8_t size_length, flags;
 } Row;
@@ -125,7 +125,7 @@ static int32_t row_of(Index *self, const char *path, size_t length)
 
 static Row *first_of(Index *self, const Row *row)
 {
-    return &self->rows[self->table[row_slot(self, row->path, row->length, row->hash)]];
+    return &self->rows[row->first];
 }
 
 static uint32_t folder_slot(Index *self, const char *text, uint32_t length, uint32_t hash)
@@ -389,9 +389,10 @@ static int add_row(Index *self, const char *path, size_t length, const char *siz
         row->flags |= NATIVE;
     }
     if (self->table[slot] < 0) {
-        self->table[slot] = at;
+        self->table[slot] = row->first = at;
         self->table_used++;
     } else {
+        row->first = self->table[slot];
         Row *held = &self->rows[self->table[slot]];
         for (;; held = &self->rows[held->same]) {
             if (held->info == row->info)
@@ -701,16 +702,9 @@ static int append(PyObject *list, PyObject *item)
     return done;
 }
 
-/* _Walker._changed: (known folders, changed folders) among the expected ones */
-static PyObject *index_changed(Index *self, PyObject *base)
+/* _Walker._changed: 1 for an expected folder that is known, 2 for one to be listed, 0 for one that is not there. */
+static void ask_expected(Index *self, int base, uint8_t *state)
 {
-    int fd = (int)PyLong_AsLong(base);
-    if (fd < 0 && PyErr_Occurred())
-        return NULL;
-    uint8_t *state = calloc(self->expected_count + 1, 1);
-    if (state == NULL)
-        return PyErr_NoMemory();
-    Py_BEGIN_ALLOW_THREADS
     char path[MAX_PATH_BYTES + 1];
     for (uint32_t i = 0; i < self->expected_count; i++) {
         Folder *folder = &self->folders[self->expected[i]];
@@ -719,30 +713,12 @@ static PyObject *index_changed(Index *self, PyObject *base)
             continue;
         memcpy(path, folder->text, folder->length);
         path[folder->length] = 0;
-        if (fstatat(fd, path, &info, AT_SYMLINK_NOFOLLOW) < 0)
+        if (fstatat(base, path, &info, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
         int64_t changed = NANOSECONDS(info, c);
-        state[i] = changed < folder->since && S_ISDIR(info.st_mode) ? 1 : 2;
+        folder->known = changed < folder->since && S_ISDIR(info.st_mode);
+        state[i] = folder->known ? 1 : 2;
     }
-    Py_END_ALLOW_THREADS
-    PyObject *known = PyList_New(0), *changed = PyList_New(0), *both = NULL;
-    if (known == NULL || changed == NULL)
-        goto done;
-    for (uint32_t i = 0; i < self->expected_count; i++) {
-        Folder *folder = &self->folders[self->expected[i]];
-        if (state[i] == 0)
-            continue;
-        if (state[i] == 1)
-            folder->known = 1;
-        if (append(state[i] == 1 ? known : changed, text_of(folder->text, folder->length)) < 0)
-            goto done;
-    }
-    both = PyTuple_Pack(2, known, changed);
-done:
-    Py_XDECREF(known);
-    Py_XDECREF(changed);
-    free(state);
-    return both;
 }
 
 static void present(Index *self, Row *row, int is)
@@ -823,26 +799,12 @@ static size_t depth_of(const Row *row)
 
 enum { FINE, LOST, SPECIAL, DIFFERENT };
 
-/* tree._sizes over what _Walker._assume wants measured: (lost, special, different) */
-static PyObject *index_measure(Index *self, PyObject *const *args, Py_ssize_t count)
+/* tree._sizes over what _Walker._assume wants measured; sizes that differ in the order of rows. */
+static int ask_sizes(Index *self, int base, size_t depth, uint8_t *state, int64_t **sizes)
 {
-    if (count != 2) {
-        PyErr_SetString(PyExc_TypeError, "measure(base, depth)");
-        return NULL;
-    }
-    int fd = (int)PyLong_AsLong(args[0]);
-    size_t depth = PyLong_AsSize_t(args[1]);
-    if (PyErr_Occurred())
-        return NULL;
-    uint8_t *state = calloc(self->row_count + 1, 1);
-    int64_t *sizes = NULL;
-    uint32_t size_count = 0, size_room = 0;
-    int failed = 0;
-    if (state == NULL)
-        return PyErr_NoMemory();
-    Py_BEGIN_ALLOW_THREADS
+    uint32_t count = 0, room = 0;
     char path[MAX_PATH_BYTES + 1];
-    for (uint32_t i = 0; i < self->row_count && !failed; i++) {
+    for (uint32_t i = 0; i < self->row_count; i++) {
         Row *row = &self->rows[i];
         struct stat info;
         if (!self->infos[row->info].trusted || !(row->flags & (PYTHON | NATIVE)))
@@ -851,35 +813,34 @@ static PyObject *index_measure(Index *self, PyObject *const *args, Py_ssize_t co
             continue;
         memcpy(path, row->path, row->length);
         path[row->length] = 0;
-        if (fstatat(fd, path, &info, 0) < 0) {
+        if (fstatat(base, path, &info, 0) < 0) {
             state[i] = LOST;
         } else if (!same_size(row, info.st_size)) {
             if (!S_ISREG(info.st_mode)) {
                 state[i] = SPECIAL;
             } else if (row->size_length) {
-                if (size_count == size_room) {
-                    size_room = size_room ? size_room * 2 : 64;
-                    int64_t *moved = realloc(sizes, size_room * sizeof *sizes);
-                    if (moved == NULL) {
-                        failed = 1;
-                        break;
-                    }
-                    sizes = moved;
+                if (count == room) {
+                    room = room ? room * 2 : 64;
+                    int64_t *moved = realloc(*sizes, room * sizeof **sizes);
+                    if (moved == NULL)
+                        return -1;
+                    *sizes = moved;
                 }
                 state[i] = DIFFERENT;
-                sizes[size_count++] = info.st_size;
+                (*sizes)[count++] = info.st_size;
             }
         }
     }
-    Py_END_ALLOW_THREADS
+    return 0;
+}
+
+/* (lost, special, {path: size}) */
+static PyObject *measured(Index *self, const uint8_t *state, const int64_t *sizes)
+{
     PyObject *lost = PyList_New(0), *special = PyList_New(0), *different = PyDict_New(), *all = NULL;
-    if (failed) {
-        PyErr_NoMemory();
-        goto done;
-    }
     if (lost == NULL || special == NULL || different == NULL)
         goto done;
-    size_count = 0;
+    uint32_t count = 0;
     for (uint32_t i = 0; i < self->row_count; i++) {
         if (state[i] == FINE)
             continue;
@@ -889,7 +850,7 @@ static PyObject *index_measure(Index *self, PyObject *const *args, Py_ssize_t co
             goto done;
         int bad = 0;
         if (state[i] == DIFFERENT) {
-            PyObject *size = PyLong_FromLongLong(sizes[size_count++]);
+            PyObject *size = PyLong_FromLongLong(sizes[count++]);
             bad = size == NULL || PyDict_SetItem(different, path, size) < 0;
             Py_XDECREF(size);
         } else {
@@ -906,8 +867,6 @@ done:
     Py_XDECREF(lost);
     Py_XDECREF(special);
     Py_XDECREF(different);
-    free(state);
-    free(sizes);
     return all;
 }
 
@@ -1151,6 +1110,20 @@ done:
 }
 
 /* _Walker._walk: lists the folders, of which RECORDs speak, and expected ones below them. */
+static void sweep_all(Sweep *sweep)
+{
+    Index *self = sweep->index;
+    while (sweep->stack_count && !sweep->failed) {
+        uint32_t at = sweep->stack[--sweep->stack_count];
+        if (self->folders[at].known)
+            continue;
+        if (self->folders[at].first < 0 || self->folders[at].length == 0)
+            note(sweep, LEFT, at, 0);
+        else
+            sweep_folder(sweep, at);
+    }
+}
+
 static PyObject *index_sweep(Index *self, PyObject *const *args, Py_ssize_t count)
 {
     if (count != 3 || !PyList_Check(args[2])) {
@@ -1174,20 +1147,73 @@ static PyObject *index_sweep(Index *self, PyObject *const *args, Py_ssize_t coun
             push(&sweep, (uint32_t)at);
     }
     Py_BEGIN_ALLOW_THREADS
-    while (sweep.stack_count && !sweep.failed) {
-        uint32_t at = sweep.stack[--sweep.stack_count];
-        if (self->folders[at].known)
-            continue;
-        if (self->folders[at].first < 0 || self->folders[at].length == 0)
-            note(&sweep, LEFT, at, 0);
-        else
-            sweep_folder(&sweep, at);
-    }
+    sweep_all(&sweep);
     Py_END_ALLOW_THREADS
     return outcome(&sweep);
 failed:
     free(sweep.stack);
     return NULL;
+}
+
+/* survey(base, depth): _Walker._changed, as much of _walk as needs no listing of the root, and tree._sizes, at once and without
+ * the GIL: (known, changed, what sweep answers, lost, special, different). Nothing else may ask this table meanwhile.
+ *
+ * Folders at the top are listed here, too, though only the root's listing says that they are there; what is left of them is of
+ * no account. */
+static PyObject *index_survey(Index *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "survey(base, depth)");
+        return NULL;
+    }
+    Sweep sweep = {.index = self};
+    sweep.base = (int)PyLong_AsLong(args[0]);
+    sweep.depth = PyLong_AsSize_t(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    uint8_t *states = calloc(self->expected_count + 1, 1), *rows = calloc(self->row_count + 1, 1);
+    int64_t *sizes = NULL;
+    int failed = states == NULL || rows == NULL;
+    PyObject *known = NULL, *changed = NULL, *swept = NULL, *sized = NULL, *all = NULL;
+    Py_BEGIN_ALLOW_THREADS
+    if (!failed) {
+        ask_expected(self, sweep.base, states);
+        for (uint32_t i = 0; i < self->expected_count; i++) {
+            Folder *folder = &self->folders[self->expected[i]];
+            size_t length = folder->length;
+            while (length && folder->text[length - 1] != '/')
+                length--;
+            int32_t above = length > 1 ? known_folder(self, folder->text, length - 1) : NONE;
+            if (states[i] == 2 && (length == 0 || (above >= 0 && self->folders[above].known)))
+                push(&sweep, self->expected[i]);
+        }
+        sweep_all(&sweep);
+        failed = ask_sizes(self, sweep.base, sweep.depth, rows, &sizes) < 0;
+    }
+    Py_END_ALLOW_THREADS
+    if (failed)
+        sweep.failed = 1;
+    swept = outcome(&sweep);
+    known = PyList_New(0);
+    changed = PyList_New(0);
+    if (failed || swept == NULL || known == NULL || changed == NULL)
+        goto done;
+    for (uint32_t i = 0; i < self->expected_count; i++) {
+        Folder *folder = &self->folders[self->expected[i]];
+        if (states[i] && append(states[i] == 1 ? known : changed, text_of(folder->text, folder->length)) < 0)
+            goto done;
+    }
+    sized = measured(self, rows, sizes);
+    all = sized == NULL ? NULL : PyTuple_Pack(4, known, changed, swept, sized);
+done:
+    Py_XDECREF(known);
+    Py_XDECREF(changed);
+    Py_XDECREF(swept);
+    Py_XDECREF(sized);
+    free(states);
+    free(rows);
+    free(sizes);
+    return all;
 }
 
 /* _Walker._judge of one folder whose entries are `names` */
@@ -1602,9 +1628,8 @@ static PyMethodDef index_methods[] = {
     ONE(trust, "trust(number): nobody has touched that metadata folder's files since they were installed."),
     ONE(expect, "expect([(time, number)]): orders the recorded folders by when their first RECORD was written."),
     ONE(expects, "expects(folder) -> bool"),
-    ONE(changed, "changed(base) -> (known, changed): expected folders as their times of change tell."),
+    FAST(survey, "survey(base, depth) -> what expected folders and trusted files are like; without the GIL."),
     NO(assume, "assume() -> (natives, heads): takes the files of trusted RECORDs for present."),
-    FAST(measure, "measure(base, depth) -> (lost, special, different): asks trusted modules and native files for their size."),
     FAST(sweep, "sweep(base, depth, folders) -> what of them and of those below is not as recorded."),
     FAST(judge, "judge(folder, descriptor, depth, names) -> what of a folder is not as recorded."),
     ONE(know, "know(folder): it was listed."),

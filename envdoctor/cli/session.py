@@ -47,6 +47,8 @@ class Session:
         self.settings: config.Settings = config.load(self.project, _cwd())
         self.for_gpu = False
         """The machine that is judged for has a GPU."""
+        self.codes: list[str] = []
+        """The rules that will be asked, where any will be."""
         self.reading: Reading | None = None
         """What has been read, where not everything was."""
 
@@ -101,7 +103,13 @@ class Session:
             for_gpu=for_gpu,
             locks=tuple(self.value("lock") or ()),
             progress=progress.say,
+            meanwhile=self._prepare if self.codes else None,
         )
+
+    def _prepare(self) -> None:
+        from envdoctor.rules import prepare
+
+        prepare(self.codes)
 
     def facts(self) -> Collected:
         """The facts from where the options say: a snapshot, or the target itself."""
@@ -137,6 +145,7 @@ class Session:
         from envdoctor.diagnose import judge
 
         selection = self.selection()
+        self.codes = selection.codes()
         machine, notes = self.machine(), self.notes(selection)
         assumed = self._assumed(machine)
         standing, expired = live(self.settings.ignores, date.today())

@@ -16,7 +16,7 @@ from envdoctor import __version__
 from envdoctor.collect.records import Recorded
 from envdoctor.collect.records import read as read_records
 from envdoctor.collect.scene import Scene
-from envdoctor.collect.tree import Outline, Tree, walk
+from envdoctor.collect.tree import Outline, Tree, begin
 from envdoctor.collect.watch import watching
 from envdoctor.report import Check
 from envdoctor.snapshot import (
@@ -160,6 +160,8 @@ class Reading:
         self.sites: list[Site] = run("paths", lambda: paths.collect(scene, self.facts), [])
         manifest = run("project", lambda: project.collect(scene), None)
         self.read = _Read(scene, self.facts, self.sites, run)
+        if self.memory is None:
+            self.read.begin()  # otherwise it may not come to a walk
         self.ahead = everything and self.memory is None
         self.done: set[str] = set()
         self.found: dict[tuple[str, str], Any] = {}
@@ -176,6 +178,8 @@ class Reading:
             interpreter=self.facts.interpreter,
         )
         """What is in every snapshot; the fields of all parts are empty in it."""
+        if self.memory is None and scene.meanwhile is not None:
+            scene.meanwhile()
         known = self._recall("environment", (self.facts, self.sites), self._environment)
         with_it = _OF_ENVIRONMENT if self.memory is not None else ()
         self.of_environment = known.keys()
@@ -553,9 +557,18 @@ class _Read:
     @cached_property
     def trees(self) -> list[Tree | None]:
         """The walk of each folder, None for one that the target does not use."""
-        both = zip(self.sites, self.recorded, strict=True)
         nothing: list[Tree | None] = [None] * len(self.sites)
-        return self.run("tree", lambda: [_tree(self.scene, site, rows) for site, rows in both], nothing)
+        return self.run("tree", lambda: [_tree(self.scene, walk) for walk in self.walks], nothing)
+
+    @cached_property
+    def walks(self) -> list[Callable[[], Tree] | None]:
+        """The walks, begun."""
+        return [_entered(self.scene, site, rows) for site, rows in zip(self.sites, self.recorded, strict=True)]
+
+    def begin(self) -> None:
+        """Begins the walks: others can be at work while the file system answers."""
+        nothing: list[Callable[[], Tree] | None] = [None] * len(self.sites)
+        self.walks = self.run("tree", lambda: self.walks, nothing)
 
     def outline(self, index: int, site: Site) -> Outline | None:
         """A folder for collectors that ask little of it; `site` has its entries."""
@@ -616,11 +629,18 @@ def _recorded(scene: Scene, site: Site) -> Recorded:
     return read_records(_raw(scene, site)) if _walked(site) else Recorded()
 
 
-def _tree(scene: Scene, site: Site, recorded: Recorded) -> Tree | None:
+def _entered(scene: Scene, site: Site, recorded: Recorded) -> Callable[[], Tree] | None:
     """The walk of a site folder."""
     if not _walked(site):
         return None
-    tree = walk(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"), deep=scene.deep)
+    return begin(_raw(scene, site), recorded, sources=site.role in ("pth", "pythonpath"), deep=scene.deep)
+
+
+def _tree(scene: Scene, finish: Callable[[], Tree] | None) -> Tree | None:
+    """What a walk came to."""
+    if finish is None:
+        return None
+    tree = finish()
     for rel, reason in tree.problems:
         scene.gap("tree", tree.path(rel) if rel else tree.root, reason)
     if tree.measured_depth is not None:

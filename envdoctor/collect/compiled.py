@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -78,6 +80,29 @@ class Table(Recorded):
 
     def generated(self) -> list[str]:
         return self.index.generated()  # type: ignore[no-any-return]
+
+
+class Background:
+    """A call that goes on in a thread of its own, because most of it runs without the GIL."""
+
+    def __init__(self, function: Callable[[], tuple[Any, ...]]) -> None:
+        self.function = function
+        self._outcome: tuple[Any, ...] = ()
+        self._thread: threading.Thread | None = threading.Thread(target=self._run, daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads are to be had
+            self._thread = None
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError, ValueError, TypeError, MemoryError):
+            self._outcome = self.function()
+
+    def result(self) -> tuple[Any, ...]:
+        """What the call returned. Where it could not be made, or came to nothing, it is made now, and raises what it raises."""
+        if self._thread is not None:
+            self._thread.join()
+        return self._outcome or self.function()
 
 
 def available() -> bool:

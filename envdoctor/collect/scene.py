@@ -35,6 +35,8 @@ class Scene(msgspec.Struct):
     probe: bool = True
     progress: Callable[[str], None] | None = None
     """Takes a few words about what takes long, for a person who waits."""
+    meanwhile: Callable[[], None] | None = None
+    """Something useful that asks for none of these facts: it is called while the file system is being asked for many files."""
     gaps: list[Gap] = msgspec.field(default_factory=list)
 
     def gap(self, collector: str, subject: str, reason: str) -> None:

@@ -124,11 +124,22 @@ def walk(root: str, recorded: Recorded | None = None, *, sources: bool = False, 
     whole project: hidden folders, ``node_modules`` and environments in it (``.venv``) are not entered, because no import
     reaches them.
     """
+    return begin(root, recorded, sources=sources, deep=deep)()
+
+
+def begin(root: str, recorded: Recorded | None = None, *, sources: bool = False, deep: bool = False) -> Callable[[], Tree]:
+    """As :func:`walk`, in two steps: what is to be asked of the file system for the largest part goes on in a thread, where
+    that is possible, until the tree is asked for."""
     recorded = compiled.fresh(root, recorded) if recorded is not None else Recorded()
     walker = (_Walker if recorded.index is None else _Compiled)(root, recorded, sources, deep)
-    walker.run()
-    walker.tree.note()
-    return walker.tree
+    walker.begin()
+
+    def finish() -> Tree:
+        walker.finish()
+        walker.tree.note()
+        return walker.tree
+
+    return finish
 
 
 class Outline:
@@ -184,19 +195,13 @@ class _Walker:
             self.flags |= getattr(os, flag, 0)
         self.base = -1
 
-    def run(self) -> None:
+    def begin(self) -> None:
+        """What can be done before somebody waits for the tree."""
+
+    def finish(self) -> None:
         """Fills the tree."""
-        self._expect()
         try:
-            if self.by_descriptor:
-                self.base = os.open(self.tree.root, self.flags)
-            if self.trusted:
-                wanted = self._assume()
-                self._changed()
-                self._walk()
-                self._correct(self._measure(wanted))
-            else:
-                self._walk()
+            self._fill()
         except OSError as error:
             self.tree.problems.append(("", str(unreadable(error))))
         finally:
@@ -205,6 +210,18 @@ class _Walker:
         tree = self.tree
         tree.natives = sorted(self.natives)
         tree.with_modules.update(path.partition("/")[0] for path in tree.natives if "/" in path)
+
+    def _fill(self) -> None:
+        self._expect()
+        if self.by_descriptor:
+            self.base = os.open(self.tree.root, self.flags)
+        if self.trusted:
+            wanted = self._assume()
+            self._changed()
+            self._walk()
+            self._correct(_sizes(self.base, wanted))
+        else:
+            self._walk()
 
     def _expect(self) -> None:
         """Orders the recorded folders: which stand in which, and since when nothing may have come or gone in them."""
@@ -288,10 +305,6 @@ class _Walker:
         # The listing of a folder finds those below it; one below a known folder has none to find it.
         self.stack += [(rel, False) for rel in changed if rel.rpartition("/")[0] in known]
         self.tree.folders.update(rel for rel, _ in self.stack if rel)
-
-    def _measure(self, wanted: list[tuple[str, str, str]]) -> Measured:
-        """Asks modules and native files of untouched RECORDs for their size."""
-        return _sizes(self.base, wanted)
 
     def _correct(self, measured: Measured) -> None:
         """Takes out what untouched RECORDs say of folders that are not there, and what could not be measured."""
@@ -546,30 +559,40 @@ class _Compiled(_Walker):
 
     def __init__(self, root: str, recorded: Recorded, sources: bool, deep: bool) -> None:
         self.index = recorded.index
+        self.survey: compiled.Background | None = None
         super().__init__(root, recorded, sources, deep)
         if self.by_descriptor:
             self.tree.files = self.index
 
-    def _expect(self) -> None:
+    def begin(self) -> None:
         compiled.expect(self.recorded, self.trusted)
+        if not self.trusted:
+            return
+        try:
+            self.base = os.open(self.tree.root, self.flags)
+        except OSError:
+            return  # _fill says so
+        self.natives, heads = self.index.assume()
+        self.tree.with_modules.update(filter(str.isidentifier, heads))
+        self.survey = compiled.Background(lambda: self.index.survey(self.base, self.depth))
+
+    def _fill(self) -> None:
+        if self.base < 0:
+            self.base = os.open(self.tree.root, self.flags)
+        if self.survey is None:
+            self._walk()
+            return
+        known, changed, (listed, entered, left, *found), measured = self.survey.result()
+        self.tree.known.update(known)
+        self._to_list(changed)
+        self._swept(listed, entered, found)
+        self.stack += [(rel, False) for rel in left if "/" in rel]
+        self._walk()
+        self._correct(measured)
 
     def _depth(self) -> int:
         total, depths = self.index.depths()
         return self._limit(depths) if total > MEASURED else 1 << 20
-
-    def _assume(self) -> list[tuple[str, str, str]]:
-        self.natives, heads = self.index.assume()
-        self.tree.with_modules.update(filter(str.isidentifier, heads))
-        return []
-
-    def _changed(self) -> None:
-        known, changed = self.index.changed(self.base)
-        self.tree.known.update(known)
-        self._to_list(changed)
-
-    def _measure(self, wanted: list[tuple[str, str, str]]) -> Measured:  # noqa: ARG002 - the table knows
-        measured: Measured = self.index.measure(self.base, self.depth)
-        return measured
 
     def _forget(self) -> None:
         self.index.forget()
@@ -589,14 +612,18 @@ class _Compiled(_Walker):
             self.stack = []
             if swept:
                 listed, entered, left, *found = self.index.sweep(self.base, self.depth, swept)
-                self.tree.known.update(listed)
-                self.tree.folders.update(entered)
-                self.listed.update(listed)
-                self._take(found)
+                self._swept(listed, entered, found)
                 rest += [(rel, False) for rel in left]
             go_on = all(self._enter(*item) for item in rest)
         if watch.active is not None:
             self.tree.compiled.update(self.index.compiled())
+
+    def _swept(self, listed: list[str], entered: list[str], found: list[Any]) -> None:
+        """Takes in what the table says of folders that it listed."""
+        self.tree.known.update(listed)
+        self.tree.folders.update(entered)
+        self.listed.update(listed)
+        self._take(found)
 
     def _take(self, found: list[Any]) -> set[str]:
         """Takes in what the table says of a folder; what is listed and cannot be read."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -95,6 +95,13 @@ def load(code: str) -> LoadedRule:
     """The rule with that code. Raises KeyError for an unknown one."""
     module: ModuleType = importlib.import_module(modules()[code])
     return LoadedRule(module.RULE, module.check, module.__doc__ or "")
+
+
+def prepare(codes: Iterable[str]) -> None:
+    """Imports those of the rules that are asked about every target, so that they need not be imported when time is short."""
+    for code in codes:
+        if is_own(code) and not hasattr(importlib.import_module(modules()[code].rpartition(".")[0]), "idle"):
+            load(code)
 
 
 def load_all(codes: list[str] | None = None) -> list[LoadedRule]:
