@@ -12,13 +12,13 @@ NVIDIA's rules, as documented in *CUDA Compatibility* and in the *CUDA C++ Progr
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from envdoctor.data import cuda as tables
 from envdoctor.data.cuda import Version
+from envdoctor.lazy import pattern
 from envdoctor.platforms import is_foreign
 from envdoctor.snapshot import CodeSet, DeviceCode, Distribution, DriverLibrary, Framework, Gpu, Nvidia
 from envdoctor.tuples import NamedTuple
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from envdoctor.view import View
 
 Runs = Literal["binary", "ptx", "no"]
-_ARCHITECTURE = re.compile(r"(sm|compute)_(\d+)(\d)([af]?)$")
-_CARD = re.compile(r"/dev/nvidia\d+$")
-_LIBRARY = re.compile(r"(lib\w+?)(?:-[0-9a-f]{8})?\.so\.(\d+(?:\.\d+)?)")
+_ARCHITECTURE = pattern(r"(sm|compute)_(\d+)(\d)([af]?)$")
+_CARD = pattern(r"/dev/nvidia\d+$")
+_LIBRARY = pattern(r"(lib\w+?)(?:-[0-9a-f]{8})?\.so\.(\d+(?:\.\d+)?)")
 
 
 class Need(NamedTuple):

@@ -12,16 +12,17 @@ from collections.abc import Sequence
 
 from envdoctor.collect import files
 from envdoctor.collect.scene import Scene
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Distribution, Framework, Site
 
 _MAX = 1 << 18
 _ASSIGNED = r"^{name}(?:[ \t]{{0,9}}:[^=\n]{{1,80}})?[ \t]{{0,9}}=[ \t]{{0,9}}(None|['\"]([^'\"\n]{{0,200}})['\"])"
 _EXTENSIONS = {"torchvision": "torchvision", "torchaudio": "torchaudio", "torchtext": "torchtext"}
-_CUDA_TAG = re.compile(r"(?:^|[.+_-])(?:pt\d+|torch\d[\d.]*?)?cu(\d{2,3})(?=\D|$)")
-_ROCM_TAG = re.compile(r"(?:^|[.+_-])rocm(\d+(?:\.\d+)*)")
-_TORCH_TAG = re.compile(r"(?:^|[.+_-]|cu\d{2,3})(?:pt|torch)(\d)\.?(\d{1,2})(?=\D|$)")
-_CUPY = re.compile(r"cupy-cuda(\d{2,3})x?")
-_JAX_PLUGIN = re.compile(r"jax-(cuda|rocm)(\d+)-(plugin|pjrt)")
+_CUDA_TAG = pattern(r"(?:^|[.+_-])(?:pt\d+|torch\d[\d.]*?)?cu(\d{2,3})(?=\D|$)")
+_ROCM_TAG = pattern(r"(?:^|[.+_-])rocm(\d+(?:\.\d+)*)")
+_TORCH_TAG = pattern(r"(?:^|[.+_-]|cu\d{2,3})(?:pt|torch)(\d)\.?(\d{1,2})(?=\D|$)")
+_CUPY = pattern(r"cupy-cuda(\d{2,3})x?")
+_JAX_PLUGIN = pattern(r"jax-(cuda|rocm)(\d+)-(plugin|pjrt)")
 _TENSORFLOW = frozenset({"tensorflow", "tensorflow-cpu", "tensorflow-intel", "tensorflow-gpu", "tensorflow-rocm", "tf-nightly"})
 
 
@@ -184,6 +185,8 @@ class _Reader:
 
 def assigned(content: str, name: str) -> str | None:
     """The text that a module assigns to a name at its top; None for none."""
+    if name not in content:
+        return None
     match = re.search(_ASSIGNED.format(name=re.escape(name)), content, re.MULTILINE)
     return match[2] or None if match else None
 

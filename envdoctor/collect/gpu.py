@@ -23,6 +23,7 @@ from envdoctor.collect.native import ldcache
 from envdoctor.collect.scene import Scene
 from envdoctor.collect.watch import watching
 from envdoctor.data.cuda import capability_of
+from envdoctor.lazy import pattern
 from envdoctor.snapshot import Amd, DeviceNode, DriverLibrary, Gpu, Machine, Nvidia, text
 
 Recall = Callable[[str, object, Callable[[], dict[str, Any]]], dict[str, Any]]
@@ -30,8 +31,8 @@ Recall = Callable[[str, object, Callable[[], dict[str, Any]]], dict[str, Any]]
 NVML_SECONDS = 30
 """After which the driver is taken to hang: one that keeps nothing loaded takes a second or two for each GPU."""
 MAX_GPUS = 256
-_VERSION = re.compile(r"\.so\.(\d{3}\.\d{1,3}(?:\.\d{1,3})?)$")
-_MODULE = re.compile(r"(?:Kernel Module|x86_64|aarch64)[^\n]*?\s(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s")
+_VERSION = pattern(r"\.so\.(\d{3}\.\d{1,3}(?:\.\d{1,3})?)$")
+_MODULE = pattern(r"(?:Kernel Module|x86_64|aarch64)[^\n]*?\s(\d{3}\.\d{1,3}(?:\.\d{1,3})?)\s")
 _USUAL = (
     "/usr/lib/wsl/lib",
     "/usr/local/nvidia/lib64",

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from envdoctor.lazy import pattern
+
 Version = tuple[int, ...]
 
 DRIVERS: tuple[tuple[Version, Version, Version | None], ...] = (
@@ -90,7 +92,7 @@ CAPABILITY_NAMES: dict[str, str] = {
     "12.1": "a GB10",
 }
 """One model for each capability, for people."""
-_CONSUMER = re.compile(r"\b(?:GeForce|TITAN)\b", re.IGNORECASE)
+_CONSUMER = pattern(r"\b(?:GeForce|TITAN)\b", re.IGNORECASE)
 
 ROLES: dict[str, str] = {
     "libcudart": "CUDA runtime",

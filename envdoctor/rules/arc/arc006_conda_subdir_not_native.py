@@ -29,7 +29,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from envdoctor.conda.installed import subject
 from envdoctor.conda.subdirs import emulator as emulator_for
 from envdoctor.conda.subdirs import main_subdir, native_subdir, subdirs
 from envdoctor.finding import Command, Finding, Subject
@@ -57,6 +56,8 @@ def check(view: View) -> Iterator[Finding]:
 
 
 def _environment(view: View, own: str, native: str, count: int) -> Iterator[Finding]:
+    from envdoctor.conda.installed import subject
+
     machine = view.machine
     emulator = emulator_for(machine, own)
     how = f"everything in it runs {emulator}" if emulator else "nothing here runs it"

@@ -30,12 +30,12 @@ Install a build that has the architecture: a newer one for a new GPU, an older o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from envdoctor.accelerators import Accelerators, architecture, capability, dotted, runs, shown_architectures
 from envdoctor.data import cuda as tables
 from envdoctor.finding import Finding, Fix, Severity
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule, Skip
 from envdoctor.rules.gpu._fixes import NO_GPU, gpu_subject, known, out_of_reach, torch_from
 from envdoctor.snapshot import DeviceCode, Gpu
@@ -54,7 +54,7 @@ RULE = Rule(
         "CUDA_ERROR_NO_BINARY_FOR_GPU",
     ),
 )
-_CORE = re.compile(
+_CORE = pattern(
     r"(?:torch|torchvision|torchaudio|tensorflow(?:-gpu)?|tf-nightly|jaxlib|jax-cuda\d+-(?:plugin|pjrt)|onnxruntime-gpu|cupy(?:-.*)?"
     r"|paddlepaddle-gpu|mxnet-cu\d+)$"
 )

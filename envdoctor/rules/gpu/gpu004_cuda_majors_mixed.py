@@ -25,12 +25,12 @@ Use builds for one CUDA major (cap one framework, or take its CPU build), then r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from envdoctor.accelerators import cuda_major, role
 from envdoctor.data.cuda import ROLES
 from envdoctor.finding import Finding, Severity
+from envdoctor.lazy import pattern
 from envdoctor.rules.base import Rule
 from envdoctor.rules.pkg._sharing import winners
 from envdoctor.snapshot import Distribution, SharedFile
@@ -43,7 +43,7 @@ RULE = Rule(
     reads=("shared_files", "distributions", "natives", "libraries", "machine", "sites", "frameworks"),
     messages=("undefined symbol: nccl{symbol}",),
 )
-_WHEEL = re.compile(r"(nvidia-[a-z]+(?:-[a-z]+)*)-cu(\d{2})$")
+_WHEEL = pattern(r"(nvidia-[a-z]+(?:-[a-z]+)*)-cu(\d{2})$")
 
 
 def check(view: View) -> Iterator[Finding]:

@@ -68,8 +68,8 @@ KNOWN_OWNED: tuple[tuple[str, str, str], ...] = (
 )
 """The same for lines that only the distribution which records the file may hold: its name, file name, line."""
 
-_KNOWN = tuple((re.compile(name), re.compile(line)) for name, line in KNOWN)
-_KNOWN_OWNED = tuple((owner, re.compile(name), re.compile(line)) for owner, name, line in KNOWN_OWNED)
+_KNOWN = tuple((pattern(name), pattern(line)) for name, line in KNOWN)
+_KNOWN_OWNED = tuple((owner, pattern(name), pattern(line)) for owner, name, line in KNOWN_OWNED)
 HARMLESS = frozenset({"exec"})
 """A .pth line has to be one line; exec is how honest packages write two."""
 _IMPORTS = pattern(r"import[ \t]+([\w., \t]+?)[ \t]*(?:;|$)")
