@@ -6,6 +6,7 @@ reference, and takes over everywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
