@@ -8,7 +8,7 @@ JOBS   ?= auto
 SECONDS ?= 60
 COUNT  ?= 100000
 
-.PHONY: help setup run check test test-real bench bench-locks oracle fix-rate pyz docs console site fuzz fuzz-images format clean
+.PHONY: help setup run check test test-pure test-real bench bench-locks oracle fix-rate pyz docs console site fuzz fuzz-images fuzz-sanitized format clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ check: $(READY) ## ruff, formatting, mypy --strict, generated docs up to date
 
 test: $(READY) ## all tests but those that build large environments
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not real" $(ARGS)
+
+test-pure: $(READY) ## the tests of collectors, loader and their rules without the extension in C
+	ENVDOCTOR_PURE=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not real" tests/collect tests/loader tests/test_hostile.py \
+	  tests/test_cache.py $(wildcard tests/rules/test_pkg*.py tests/rules/test_lib*.py tests/rules/test_arc*.py) $(ARGS)
 
 test-real: $(READY) ## healthy sets of real distributions; SET=web,geo and PY=3.11,3.13 choose
 	ENVDOCTOR_SET="$(SET)" ENVDOCTOR_PY="$(PY)" $(BIN)/python -m pytest -m real -s tests/real $(ARGS)
@@ -72,6 +76,13 @@ fuzz: $(READY) ## random damage to every parser; SECONDS=60, SEED=…
 
 fuzz-images: $(READY) ## random damage to native files and library caches alone: COUNT=100000 of each format
 	$(BIN)/python tests/fuzz/images.py --count $(COUNT)
+
+# The extension is built anew in the tree, with the sanitizers, and afterwards without.
+fuzz-sanitized: $(READY) ## the differential tests and fuzzing of the readers in C under ASan and UBSan; COUNT=100000
+	CFLAGS="-fsanitize=address,undefined -fno-sanitize-recover=undefined -g -O1" $(BIN)/python hatch_build.py
+	status=0; export LD_PRELOAD=$$($${CC:-gcc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0; \
+	  $(BIN)/python -m pytest -q tests/test_speed*.py && $(BIN)/python tests/fuzz/images.py --count $(COUNT) --format elf || status=1; \
+	  unset LD_PRELOAD; $(BIN)/python hatch_build.py; exit $$status
 
 format: $(READY) ## ruff's formatting and safe fixes, in place
 	$(BIN)/ruff check --fix .

@@ -22,9 +22,9 @@ PyObject *path_bytes(PyObject *path)
 }
 
 const char speed_read_doc[] =
-    "read(path, limit) -> bytes | None\n--\n\n"
-    "All bytes of a regular file that is smaller than `limit` and 1 MiB and not empty; None for every other path, and for a\n"
-    "file that grows or shrinks meanwhile: collect.files.read then says what is the matter with it.";
+    "read(path, limit) -> (bytes, cut, size) | None\n--\n\n"
+    "The first `limit` bytes of a regular file that is smaller than 1 MiB and not empty, whether there are more, and its size;\n"
+    "None for every other path, and for a file that grows or shrinks meanwhile: Python then says what is the matter with it.";
 
 PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count)
 {
@@ -35,35 +35,36 @@ PyObject *speed_read(PyObject *module, PyObject *const *args, Py_ssize_t count)
     Py_ssize_t limit = PyLong_AsSsize_t(args[1]);
     if (limit == -1 && PyErr_Occurred())
         return NULL;
-    if (limit > 1 << 20)
-        limit = 1 << 20;
     PyObject *path = path_bytes(args[0]);
     if (path == NULL) {
         PyErr_Clear();
         Py_RETURN_NONE;
     }
-    PyObject *found = NULL;
+    PyObject *found = NULL, *all = NULL;
     int fd = open(PyBytes_AsString(path), OPEN_FLAGS);
     Py_DECREF(path);
     if (fd < 0)
         Py_RETURN_NONE;
     struct stat info;
-    if (fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 && info.st_size < limit) {
-        Py_ssize_t size = (Py_ssize_t)info.st_size;
+    if (limit > 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 && info.st_size < 1 << 20) {
+        Py_ssize_t size = (Py_ssize_t)info.st_size, wanted = size < limit ? size : limit;
         char small[1 << 14], *room = small;
-        if (size >= (Py_ssize_t)sizeof small)
-            room = malloc((size_t)size + 1);
-        if (room != NULL && read(fd, room, (size_t)size + 1) == size)
-            found = PyBytes_FromStringAndSize(room, size);
+        if (wanted >= (Py_ssize_t)sizeof small)
+            room = malloc((size_t)wanted + 1);
+        /* one byte more than there should be, where the whole file is wanted, shows one that grows */
+        if (room != NULL && read(fd, room, (size_t)(wanted + (size < limit))) == wanted)
+            found = PyBytes_FromStringAndSize(room, wanted);
         if (room != small)
             free(room);
+        if (found != NULL)
+            all = Py_BuildValue("NOn", found, size > limit ? Py_True : Py_False, size);
     }
     close(fd);
-    if (found == NULL) {
+    if (all == NULL) {
         PyErr_Clear();
         Py_RETURN_NONE;
     }
-    return found;
+    return all;
 }
 
 const char speed_states_doc[] =
