@@ -113,10 +113,15 @@ def read_text(path: str, limit: int = MAX_TEXT) -> str:
 
 def names(folder: str) -> list[str]:
     """Sorted names in `folder` as the file system gives them (surrogate-escaped). Raises Unreadable."""
+    return sorted(unsorted_names(folder))
+
+
+def unsorted_names(folder: str) -> list[str]:
+    """The same in any order."""
     if watch.active is not None:
         watch.active.states[folder] = None
     try:
-        return sorted(os.listdir(folder))
+        return os.listdir(folder)
     except (OSError, ValueError) as error:
         raise unreadable(error) from None
 

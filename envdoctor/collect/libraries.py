@@ -469,7 +469,7 @@ class _Linux:
             found = self.listed.get(real)
             if found is None:
                 try:
-                    found = frozenset(files.names(real or "/"))
+                    found = frozenset(files.unsorted_names(real or "/"))
                 except files.Unreadable:
                     found = frozenset()
                 self.listed[real] = found
