@@ -21,8 +21,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from itertools import starmap
 from operator import attrgetter
 from struct import Struct
+from struct import error as out_of_range
 from typing import Any
 
 import msgspec
@@ -230,9 +232,17 @@ def _states(paths: list[str]) -> bytes | None:
         found: bytes | None = speed.states(paths)
         return found
     try:
-        return b"".join(map(_state, map(os.stat, paths)))
+        return _packed(list(map(os.stat, paths)))
     except (OSError, ValueError):
         return None
+
+
+def _packed(found: list[os.stat_result]) -> bytes:
+    """States one after the other."""
+    try:
+        return b"".join(starmap(_STATE.pack, map(_signature, found)))
+    except out_of_range:
+        return b"".join(map(_state, found))
 
 
 def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: list[Gap], prefix: str) -> Part | None:
@@ -265,7 +275,7 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
             inputs=inputs,
             made=seen.started / 1e9,
             present=present,
-            signatures=b"".join(map(_state, found)),
+            signatures=_packed(found),
             absent=absent,
             asked=[(q, path, answer) for (q, path), answer in seen.asked.items() if not _implied(q, path, answer, known)],
             variables=seen.variables,
