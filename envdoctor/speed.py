@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+INTERFACE = 1
+"""What the extension says of itself; it changes with every function or answer there that changes (speed/module.c has it, too)."""
+
 if TYPE_CHECKING:
     speed: Any
 elif os.environ.get("ENVDOCTOR_PURE") == "1":
@@ -18,5 +21,8 @@ else:
         from envdoctor import _speed as speed
     except ImportError:
         speed = None
+    else:
+        if getattr(speed, "INTERFACE", None) != INTERFACE:
+            speed = None  # of an earlier state of this tree
 
 __all__ = ["speed"]

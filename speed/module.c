@@ -14,8 +14,13 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
+/* Changes with every function and every answer here that changes; envdoctor/speed.py has it, too. */
+#define INTERFACE 1
+
 static int execute(PyObject *module)
 {
+    if (PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0)
+        return -1;
     PyObject *type = PyType_FromSpec(&speed_index_spec);
     if (type == NULL)
         return -1;

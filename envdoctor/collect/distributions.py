@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import base64
-import hashlib
 import json
 import os
 from functools import lru_cache
@@ -919,6 +918,8 @@ def _without_credentials(url: str) -> str:
 
 def digest(path: str, algorithm: str = "sha256") -> str | None:
     """Hash of a regular file in RECORD's form (``sha256=…``, urlsafe base64 without padding); None where unreadable."""
+    import hashlib
+
     try:
         fd, _ = fs.open_regular(path)
     except fs.Unreadable:

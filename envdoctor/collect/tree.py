@@ -29,6 +29,8 @@ MAX_LINKED = 200_000
 """Files listed below linked folders, all together."""
 MEASURED = 20_000
 """Modules whose size is compared without ``--deep``: all of an ordinary environment, in larger ones those nearest to the top."""
+FEW = 20
+"""Questions for what is below a folder that the compiled table answers by going through all its rows."""
 Measured = tuple[list[tuple[str, str]], list[str], dict[str, int]]
 """Metadata folder and path of what cannot be measured; which of that is no plain file; paths of another size than recorded."""
 _ENDINGS = frozenset(suffix[-3:] for suffix in NATIVE_SUFFIXES)
@@ -80,6 +82,7 @@ class Tree(msgspec.Struct):
     compiled: set[str] = msgspec.field(default_factory=set)
     """Folders that have, or by RECORD should have, a ``__pycache__``."""
     _by_top: dict[str, list[str]] = msgspec.field(default_factory=dict)
+    _asked: int = 0
 
     def path(self, rel: str) -> str:
         """Absolute path of a relative one."""
@@ -91,7 +94,8 @@ class Tree(msgspec.Struct):
 
     def below(self, rel: str) -> Iterable[str]:
         """Files below a relative folder."""
-        if not isinstance(self.files, set):
+        if not isinstance(self.files, set) and self._asked < FEW:
+            self._asked += 1
             start = rel + "/"
             table: Any = self.files
             return [*table.below(rel), *(path for path in table.extra if path.startswith(start))]
