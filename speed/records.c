@@ -7,7 +7,8 @@
 
 #include <dirent.h>
 
-enum { PRESENT = 1, PYTHON = 2, NATIVE = 4, ODD = 8, SEEN = 16, OLDER = 32 };
+enum { PYTHON = 1, NATIVE = 2, ODD = 4, OLDER = 8 }; /* kind: stays, once all RECORDs are there */
+enum { PRESENT = 1, SEEN = 2 };                    /* state */
 enum { MAX_PATH_BYTES = 4096, MAX_ROWS = 1 << 26, NONE = -1 };
 
 typedef struct {
@@ -15,7 +16,7 @@ typedef struct {
     uint32_t hash, folder, info;
     int32_t first, same, next; /* the first row of this path, the next one; next row of this folder */
     uint16_t length, name;
-    uint8_t size_length, flags;
+    uint8_t size_length, kind, state;
 } Row;
 
 typedef struct {
@@ -376,9 +377,10 @@ static int add_row(Index *self, const char *path, size_t length, const char *siz
     row->length = (uint16_t)length;
     row->name = (uint16_t)slash;
     row->size_length = (uint8_t)size_length;
-    row->flags = folder->odd ? ODD : 0;
+    row->kind = folder->odd ? ODD : 0;
+    row->state = 0;
     if (ends(path, length, ".py")) {
-        row->flags |= PYTHON;
+        row->kind |= PYTHON;
         if (path[0] != '.') {
             size_t depth = 0;
             for (size_t i = 0; i < length; i++)
@@ -386,7 +388,7 @@ static int add_row(Index *self, const char *path, size_t length, const char *siz
             self->modules_at[depth < 63 ? depth : 63]++;
         }
     } else if (is_native(path + slash, length - slash)) {
-        row->flags |= NATIVE;
+        row->kind |= NATIVE;
     }
     if (self->table[slot] < 0) {
         self->table[slot] = row->first = at;
@@ -396,7 +398,7 @@ static int add_row(Index *self, const char *path, size_t length, const char *siz
         Row *held = &self->rows[self->table[slot]];
         for (;; held = &self->rows[held->same]) {
             if (held->info == row->info)
-                held->flags |= OLDER; /* named twice by one: its last row counts */
+                held->kind |= OLDER; /* named twice by one: its last row counts */
             if (held->same < 0)
                 break;
         }
@@ -723,11 +725,11 @@ static void ask_expected(Index *self, int base, uint8_t *state)
 
 static void present(Index *self, Row *row, int is)
 {
-    if (is && !(row->flags & PRESENT))
+    if (is && !(row->state & PRESENT))
         self->present++;
-    else if (!is && row->flags & PRESENT)
+    else if (!is && row->state & PRESENT)
         self->present--;
-    row->flags = (uint8_t)(is ? row->flags | PRESENT : row->flags & ~PRESENT);
+    row->state = (uint8_t)(is ? row->state | PRESENT : row->state & ~PRESENT);
 }
 
 /* _Walker._assume: files of trusted RECORDs are present. (native paths, heads of modules) */
@@ -742,18 +744,18 @@ static PyObject *index_assume(Index *self, PyObject *unused)
         Row *row = &self->rows[i];
         if (!self->infos[row->info].trusted)
             continue;
-        if (!(row->flags & ODD)) {
+        if (!(row->kind & ODD)) {
             Row *first = first_of(self, row);
             present(self, first, 1);
         }
-        if (row->flags & NATIVE) {
+        if (row->kind & NATIVE) {
             PyObject *path = row_path(row);
             if (path == NULL || PySet_Add(natives, path) < 0) {
                 Py_XDECREF(path);
                 goto done;
             }
             Py_DECREF(path);
-        } else if (row->flags & PYTHON && row->name) {
+        } else if (row->kind & PYTHON && row->name) {
             const char *slash = memchr(row->path, '/', row->length);
             size_t head = (size_t)(slash - row->path);
             if (before != NULL && before_length == head && memcmp(before, row->path, head) == 0)
@@ -807,9 +809,9 @@ static int ask_sizes(Index *self, int base, size_t depth, uint8_t *state, int64_
     for (uint32_t i = 0; i < self->row_count; i++) {
         Row *row = &self->rows[i];
         struct stat info;
-        if (!self->infos[row->info].trusted || !(row->flags & (PYTHON | NATIVE)))
+        if (!self->infos[row->info].trusted || !(row->kind & (PYTHON | NATIVE)))
             continue;
-        if (row->flags & PYTHON && (self->folders[row->folder].untested || depth_of(row) > depth))
+        if (row->kind & PYTHON && (self->folders[row->folder].untested || depth_of(row) > depth))
             continue;
         memcpy(path, row->path, row->length);
         path[row->length] = 0;
@@ -880,7 +882,7 @@ static int mark(Index *self, Folder *folder, PyObject *names)
         Py_XDECREF(name);
         if (is < 0)
             return -1;
-        row->flags = (uint8_t)(is ? row->flags | SEEN : row->flags & ~SEEN);
+        row->state = (uint8_t)(is ? row->state | SEEN : row->state & ~SEEN);
     }
     return 0;
 }
@@ -946,19 +948,19 @@ static void judge_rows(Sweep *sweep, uint32_t at, int fd)
     for (int32_t n = folder->first; n >= 0; n = self->rows[n].next) {
         Row *row = &self->rows[n], *first = first_of(self, row);
         int bad = 0;
-        if (row->flags & OLDER)
+        if (row->kind & OLDER)
             continue;
-        if (!(row->flags & SEEN)) {
+        if (!(row->state & SEEN)) {
             note(sweep, GONE, (uint32_t)n, 0);
             continue;
         }
         if (self->infos[row->info].trusted)
             continue;
-        if (row->flags & (PYTHON | NATIVE))
+        if (row->kind & (PYTHON | NATIVE))
             modules = 1;
-        if (row->flags & NATIVE)
+        if (row->kind & NATIVE)
             note(sweep, A_NATIVE, (uint32_t)n, 0);
-        if (row->flags & NATIVE || (row->flags & PYTHON && measure)) {
+        if (row->kind & NATIVE || (row->kind & PYTHON && measure)) {
             struct stat info;
             memcpy(name, row->path + row->name, (size_t)(row->length - row->name));
             name[row->length - row->name] = 0;
@@ -976,7 +978,7 @@ static void judge_rows(Sweep *sweep, uint32_t at, int fd)
             note(sweep, bad, (uint32_t)n, 0);
             note(sweep, GONE, (uint32_t)n, 0);
             for (int32_t other = (int32_t)(first - self->rows); other >= 0; other = self->rows[other].same)
-                self->rows[other].flags &= (uint8_t)~SEEN;
+                self->rows[other].state &= (uint8_t)~SEEN;
         }
     }
     if (modules)
@@ -1000,7 +1002,7 @@ static void sweep_folder(Sweep *sweep, uint32_t at)
         return;
     }
     for (int32_t n = folder->first; n >= 0; n = self->rows[n].next)
-        self->rows[n].flags &= (uint8_t)~SEEN;
+        self->rows[n].state &= (uint8_t)~SEEN;
     uint32_t events = sweep->event_count;
     int tidy = 1;
     path[length++] = '/';
@@ -1019,7 +1021,7 @@ static void sweep_folder(Sweep *sweep, uint32_t at)
         int32_t row = self->table[row_slot(self, path, (uint32_t)(length + name_length), hash)];
         if (row >= 0) {
             for (; row >= 0; row = self->rows[row].same)
-                self->rows[row].flags |= SEEN;
+                self->rows[row].state |= SEEN;
             continue;
         }
         if (name_length == 11 && memcmp(name, "__pycache__", 11) == 0) {
@@ -1155,8 +1157,8 @@ failed:
     return NULL;
 }
 
-/* survey(base, depth): _Walker._changed, as much of _walk as needs no listing of the root, and tree._sizes, at once and without
- * the GIL: (known, changed, what sweep answers, lost, special, different). Nothing else may ask this table meanwhile.
+/* _Walker._changed, and as much of _walk as needs no listing of the root, without the GIL: (known, changed, what sweep
+ * answers). Nothing but `measure` may be asked of this table meanwhile.
  *
  * Folders at the top are listed here, too, though only the root's listing says that they are there; what is left of them is of
  * no account. */
@@ -1171,46 +1173,61 @@ static PyObject *index_survey(Index *self, PyObject *const *args, Py_ssize_t cou
     sweep.depth = PyLong_AsSize_t(args[1]);
     if (PyErr_Occurred())
         return NULL;
-    uint8_t *states = calloc(self->expected_count + 1, 1), *rows = calloc(self->row_count + 1, 1);
-    int64_t *sizes = NULL;
-    int failed = states == NULL || rows == NULL;
-    PyObject *known = NULL, *changed = NULL, *swept = NULL, *sized = NULL, *all = NULL;
+    uint8_t *states = calloc(self->expected_count + 1, 1);
+    PyObject *known = NULL, *changed = NULL, *swept = NULL, *all = NULL;
+    if (states == NULL)
+        return PyErr_NoMemory();
     Py_BEGIN_ALLOW_THREADS
-    if (!failed) {
-        ask_expected(self, sweep.base, states);
-        for (uint32_t i = 0; i < self->expected_count; i++) {
-            Folder *folder = &self->folders[self->expected[i]];
-            size_t length = folder->length;
-            while (length && folder->text[length - 1] != '/')
-                length--;
-            int32_t above = length > 1 ? known_folder(self, folder->text, length - 1) : NONE;
-            if (states[i] == 2 && (length == 0 || (above >= 0 && self->folders[above].known)))
-                push(&sweep, self->expected[i]);
-        }
-        sweep_all(&sweep);
-        failed = ask_sizes(self, sweep.base, sweep.depth, rows, &sizes) < 0;
+    ask_expected(self, sweep.base, states);
+    for (uint32_t i = 0; i < self->expected_count; i++) {
+        Folder *folder = &self->folders[self->expected[i]];
+        size_t length = folder->length;
+        while (length && folder->text[length - 1] != '/')
+            length--;
+        int32_t above = length > 1 ? known_folder(self, folder->text, length - 1) : NONE;
+        if (states[i] == 2 && (length == 0 || (above >= 0 && self->folders[above].known)))
+            push(&sweep, self->expected[i]);
     }
+    sweep_all(&sweep);
     Py_END_ALLOW_THREADS
-    if (failed)
-        sweep.failed = 1;
     swept = outcome(&sweep);
     known = PyList_New(0);
     changed = PyList_New(0);
-    if (failed || swept == NULL || known == NULL || changed == NULL)
+    if (swept == NULL || known == NULL || changed == NULL)
         goto done;
     for (uint32_t i = 0; i < self->expected_count; i++) {
         Folder *folder = &self->folders[self->expected[i]];
         if (states[i] && append(states[i] == 1 ? known : changed, text_of(folder->text, folder->length)) < 0)
             goto done;
     }
-    sized = measured(self, rows, sizes);
-    all = sized == NULL ? NULL : PyTuple_Pack(4, known, changed, swept, sized);
+    all = PyTuple_Pack(3, known, changed, swept);
 done:
     Py_XDECREF(known);
     Py_XDECREF(changed);
     Py_XDECREF(swept);
-    Py_XDECREF(sized);
     free(states);
+    return all;
+}
+
+/* tree._sizes, without the GIL; goes with `survey`. */
+static PyObject *index_measure(Index *self, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "measure(base, depth)");
+        return NULL;
+    }
+    int base = (int)PyLong_AsLong(args[0]), failed;
+    size_t depth = PyLong_AsSize_t(args[1]);
+    if (PyErr_Occurred())
+        return NULL;
+    uint8_t *rows = calloc(self->row_count + 1, 1);
+    int64_t *sizes = NULL;
+    if (rows == NULL)
+        return PyErr_NoMemory();
+    Py_BEGIN_ALLOW_THREADS
+    failed = ask_sizes(self, base, depth, rows, &sizes) < 0;
+    Py_END_ALLOW_THREADS
+    PyObject *all = failed ? PyErr_NoMemory() : measured(self, rows, sizes);
     free(rows);
     free(sizes);
     return all;
@@ -1373,7 +1390,7 @@ static PyObject *index_owner(Index *self, PyObject *path)
     int32_t row = row_of_text(self, path);
     if (row == -2)
         return NULL;
-    if (row < 0 || self->rows[row].flags & ODD)
+    if (row < 0 || self->rows[row].kind & ODD)
         Py_RETURN_NONE;
     while (self->rows[row].same >= 0)
         row = self->rows[row].same;
@@ -1387,7 +1404,7 @@ static PyObject *index_has(Index *self, PyObject *path)
     int32_t row = row_of_text(self, path);
     if (row == -2)
         return NULL;
-    return PyBool_FromLong(row >= 0 && !(self->rows[row].flags & ODD));
+    return PyBool_FromLong(row >= 0 && !(self->rows[row].kind & ODD));
 }
 
 /* Recorded.twice */
@@ -1431,7 +1448,7 @@ static PyObject *index_generated(Index *self, PyObject *unused)
     PyObject *found = PyList_New(0);
     for (uint32_t i = 0; found != NULL && i < self->row_count; i++) {
         Row *row = &self->rows[i];
-        if (row->flags & PYTHON && (ends(row->path, row->length, "_pb2.py") || ends(row->path, row->length, "_pb2_grpc.py")))
+        if (row->kind & PYTHON && (ends(row->path, row->length, "_pb2.py") || ends(row->path, row->length, "_pb2_grpc.py")))
             if (append(found, row_path(row)) < 0)
                 Py_CLEAR(found);
     }
@@ -1470,7 +1487,7 @@ static int index_contains(Index *self, PyObject *path)
     if (row == -2)
         return -1;
     if (row >= 0)
-        return (self->rows[row].flags & PRESENT) != 0;
+        return (self->rows[row].state & PRESENT) != 0;
     return PySet_Contains(self->extra, path);
 }
 
@@ -1542,7 +1559,7 @@ static PyObject *index_below(Index *self, PyObject *folder)
         Row *row = &self->rows[i];
         if (length && (row->length <= length || row->path[length] != '/' || memcmp(row->path, raw, length) != 0))
             continue;
-        if (row->flags & PRESENT && append(found, row_path(row)) < 0)
+        if (row->state & PRESENT && append(found, row_path(row)) < 0)
             Py_CLEAR(found);
     }
     Py_XDECREF(owner);
@@ -1628,7 +1645,8 @@ static PyMethodDef index_methods[] = {
     ONE(trust, "trust(number): nobody has touched that metadata folder's files since they were installed."),
     ONE(expect, "expect([(time, number)]): orders the recorded folders by when their first RECORD was written."),
     ONE(expects, "expects(folder) -> bool"),
-    FAST(survey, "survey(base, depth) -> what expected folders and trusted files are like; without the GIL."),
+    FAST(survey, "survey(base, depth) -> (known, changed, swept): what expected folders are like; without the GIL."),
+    FAST(measure, "measure(base, depth) -> (lost, special, different): asks trusted modules and native files for their size, without the GIL."),
     NO(assume, "assume() -> (natives, heads): takes the files of trusted RECORDs for present."),
     FAST(sweep, "sweep(base, depth, folders) -> what of them and of those below is not as recorded."),
     FAST(judge, "judge(folder, descriptor, depth, names) -> what of a folder is not as recorded."),

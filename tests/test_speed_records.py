@@ -277,7 +277,7 @@ def test_a_table_is_walked_once(tmp_path: Path) -> None:
 def test_paths_that_are_no_text() -> None:
     table = speed.Index((), 1)
     assert "x" not in table and "\ud800" not in table and table.owner("\udcff") is None and len(table) == 0 and list(table) == []
-    for call in (table.add, table.add_columns, table.sweep, table.judge, table.survey):
+    for call in (table.add, table.add_columns, table.sweep, table.judge, table.survey, table.measure):
         with pytest.raises(TypeError):
             call()
     for wrong in (1, b"x", None):

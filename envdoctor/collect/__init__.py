@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib
 import time
 from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
@@ -120,6 +121,20 @@ A part is read as a whole or not at all, and kept so by the cache.
 _OF_ENVIRONMENT = ("natives", "imports", "scripts", "generated", "frameworks")
 """Parts that the cache keeps with what is in every snapshot, so that all of it is read anew where a module that one of them
 has read is another one: sizes of modules are not asked again otherwise (docs/decisions/006-the-cache.md)."""
+_ALWAYS = ("distributions", "pth", "namespaces")
+_ON_LINUX = (
+    "imports",
+    "scripts",
+    "generated",
+    "frameworks",
+    "installers",
+    "shadows",
+    "libraries",
+    "numpy_modules",
+    "symbols",
+    "preloads",
+)
+"""Modules that are imported while walks go on."""
 _BEFORE: dict[str, tuple[str, ...]] = {
     "libraries": ("natives", "imports"),
     "numpy": ("libraries",),
@@ -178,8 +193,8 @@ class Reading:
             interpreter=self.facts.interpreter,
         )
         """What is in every snapshot; the fields of all parts are empty in it."""
-        if self.memory is None and scene.meanwhile is not None:
-            scene.meanwhile()
+        if self.memory is None:
+            self._meanwhile(everything)
         known = self._recall("environment", (self.facts, self.sites), self._environment)
         with_it = _OF_ENVIRONMENT if self.memory is not None else ()
         self.of_environment = known.keys()
@@ -188,6 +203,13 @@ class Reading:
         self.core = msgspec.structs.replace(self.core, **{name: known[name] for name in known.keys() - own})
         for part in with_it:
             self._put(part, known)
+
+    def _meanwhile(self, everything: bool) -> None:
+        """While walks go on: imports of what comes next."""
+        for module in (*_ALWAYS, *(_ON_LINUX if everything and self.scene.target.system == "linux" else ())):
+            importlib.import_module(f"{__name__}.{module}")
+        if self.scene.meanwhile is not None:
+            self.scene.meanwhile()
 
     # ------------------------------------------------------------------------------------------------------- the course
     def more(self, parts: Iterable[str]) -> None:

@@ -564,6 +564,7 @@ class _Compiled(_Walker):
     def __init__(self, root: str, recorded: Recorded, sources: bool, deep: bool) -> None:
         self.index = recorded.index
         self.survey: compiled.Background | None = None
+        self.measure: compiled.Background | None = None
         super().__init__(root, recorded, sources, deep)
         if self.by_descriptor:
             self.tree.files = self.index
@@ -579,20 +580,22 @@ class _Compiled(_Walker):
         self.natives, heads = self.index.assume()
         self.tree.with_modules.update(filter(str.isidentifier, heads))
         self.survey = compiled.Background(lambda: self.index.survey(self.base, self.depth))
+        self.measure = compiled.Background(lambda: self.index.measure(self.base, self.depth))
 
     def _fill(self) -> None:
         if self.base < 0:
             self.base = os.open(self.tree.root, self.flags)
-        if self.survey is None:
+        if self.survey is None or self.measure is None:
             self._walk()
             return
-        known, changed, (listed, entered, left, *found), measured = self.survey.result()
+        known, changed, (listed, entered, left, *found) = self.survey.result()
         self.tree.known.update(known)
         self._to_list(changed)
         self._swept(listed, entered, found)
         self.stack += [(rel, False) for rel in left if "/" in rel]
         self._walk()
-        self._correct(measured)
+        lost, special, different = self.measure.result()
+        self._correct((lost, special, different))
 
     def _depth(self) -> int:
         total, depths = self.index.depths()
