@@ -25,8 +25,17 @@ from benchmarks.sources import create, uv
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / ".work"
 TOOL = WORK / "bench-tool"
-TARGETS = {"check, no cache": 1.0, "check, warm": 0.35, "--version": 2.0, "--help": 2.0}
-"""Ratios of CPU time that are to be reached: to pip check, and for the last two to ``import typer``."""
+TARGETS = {
+    ("foundation", "cpu_s"): 1.0,
+    ("check, no cache", "cpu_s"): 1.5,
+    ("check, no cache", "wall_s"): 1.0,
+    ("check, warm", "cpu_s"): 0.35,
+    ("--version", "cpu_s"): 2.0,
+    ("--help", "cpu_s"): 2.0,
+}
+"""Ratios of CPU or wall time that are to be reached: to pip check, and for the last two to ``import typer``."""
+FOUNDATION = "INT,PTH,PKG,PIP,ARC001,ARC002,ARC003,ARC004,ARC008"
+"""Rules that ask less of the loader's model, or nothing."""
 
 WALK = """
 import os, sys
@@ -132,6 +141,7 @@ def cases(bin_folder: Path, env: Path) -> list[Case]:
     return [
         Case(pip, [target, "-m", "pip", "check"], pip, (0, 1)),
         Case("check, no cache", [doctor, "check", str(env), "--no-cache"], pip, (0, 1)),
+        Case("foundation", [doctor, "check", str(env), "--no-cache", "--select", FOUNDATION], pip, (0, 1)),
         Case("check, warm", [doctor, "check", str(env)], pip, (0, 1)),
         Case("uv pip check", [uv(), "pip", "check", "--quiet", "--python", target], pip, (0, 1)),
         Case("tree walk", [python, "-I", "-S", "-c", WALK, str(env)], pip),
@@ -172,9 +182,13 @@ def main() -> int:
         base = rows[case.relative_to]["cpu_s"]
         rows[case.name]["cpu_ratio"] = (rows[case.name]["cpu_s"] or 0.0) / base if base else None
     report(env, listed, rows, options.rounds)
-    missed = [name for name, limit in TARGETS.items() if (rows[name]["cpu_ratio"] or 0.0) > limit]
-    for name, limit in TARGETS.items():
-        print(f"{'missed' if name in missed else 'reached'}: {name} {rows[name]['cpu_ratio']:.2f} x, to be at most {limit:.1f} x")
+    relative = {case.name: case.relative_to for case in listed}
+    missed = 0
+    for (name, key), limit in TARGETS.items():
+        ratio = (rows[name][key] or 0.0) / (rows[relative[name]][key] or 1.0)
+        missed += ratio > limit
+        said = f"{'missed' if ratio > limit else 'reached'}: {name}, {key.removesuffix('_s')} {ratio:.2f} x"
+        print(f"{said}, to be at most {limit:g} x")
     peak = rows["check, no cache"]["peak_mib"] or 0.0
     print(f"{'reached' if peak <= 150 else 'missed'}: memory {peak:.0f} MiB, to be at most 150")
     for line in sorted(set(failed)):

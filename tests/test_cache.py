@@ -450,6 +450,31 @@ def test_another_reader_is_not_believed(twice: Twice, monkeypatch: pytest.Monkey
     assert twice.same() == []
 
 
+def test_the_reader_of_an_installed_program_goes_by_its_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = tmp_path / "envdoctor/collect/memory.py"
+    own.parent.mkdir(parents=True)
+    own.write_text("")
+    monkeypatch.setattr(memory, "__file__", str(own))
+    tree = memory.reader()
+    own.write_text("x = 1\n")
+    assert memory.reader() != tree  # a working tree: every file counts
+    record = tmp_path / f"envdoctor-{memory.__version__}.dist-info/RECORD"
+    record.parent.mkdir()
+    record.write_text("")
+    installed = memory.reader()
+    assert installed not in (tree, b"") and memory.reader() == installed
+    record.unlink()
+    record.write_text("a,,\n")
+    assert memory.reader() != installed
+
+
+def test_what_a_link_says_is_a_matter_of_its_folder(tmp_path: Path) -> None:
+    folder = {str(tmp_path): stat.S_IFDIR}
+    assert memory._implied("link", f"{tmp_path}/x", -1, folder) and memory._implied("link", f"{tmp_path}/y", "x", folder)
+    for path in (f"{tmp_path}/d/x", f"{tmp_path}/..", f"{tmp_path}/"):
+        assert not memory._implied("link", path, -1, folder)
+
+
 def test_the_reader_is_its_own_files() -> None:
     assert memory.reader() == memory.reader()
 

@@ -290,7 +290,12 @@ def _part(name: str, inputs: bytes, seen: Watch, fields: dict[str, Any], gaps: l
 
 
 def _implied(question: str, path: str, answer: Answer, known: dict[str, int]) -> bool:
-    """The answer cannot change while the states in `known` stay: `path` is one of them, or its folder is and it is no link."""
+    """The answer cannot change while the states in `known` stay: `path` is one of them, or its folder is and it is no link.
+
+    What a link says, and whether there is one, is a matter of its folder alone: a link is never changed, only replaced.
+    """
+    if question == "link":
+        return known.get(os.path.dirname(path)) == stat.S_IFDIR and os.path.basename(path) not in ("", ".", "..")
     if question != "type":
         return False
     if path in known:
@@ -340,9 +345,18 @@ def _error(path: str) -> int:
 
 
 def reader() -> bytes:
-    """Which program made the facts: version, the state of its own files, Python and libraries that decode them."""
+    """Which program made the facts: version, the state of its own files, Python and libraries that decode them.
+
+    The files of an installed program change with its RECORD; those of a working tree are looked at one by one.
+    """
     state: list[object] = [__version__, sys.version, msgspec.__version__, packaging.__version__]
-    folders = [os.path.dirname(os.path.dirname(os.path.abspath(__file__)))]
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    try:
+        info = os.stat(f"{os.path.dirname(own)}/envdoctor-{__version__}.dist-info/RECORD")
+        return digest_of([*state, own, *_signature(info)])
+    except OSError:
+        pass
+    folders = [own]
     while folders:
         folder = folders.pop()
         try:
