@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-INTERFACE = 2
+INTERFACE = 3
 """What the extension says of itself; it changes with every function or answer there that changes (speed/module.c has it, too)."""
 
 if TYPE_CHECKING:

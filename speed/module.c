@@ -3,6 +3,7 @@
 
 static PyMethodDef methods[] = {
     {"elf_undefined", (PyCFunction)(void (*)(void))speed_elf_undefined, METH_FASTCALL, speed_elf_undefined_doc},
+    {"elf_defined", (PyCFunction)(void (*)(void))speed_elf_defined, METH_FASTCALL, speed_elf_defined_doc},
     {"elf_fields", (PyCFunction)(void (*)(void))speed_elf_fields, METH_FASTCALL, speed_elf_fields_doc},
     {"elf_read", (PyCFunction)(void (*)(void))speed_elf_read, METH_FASTCALL, speed_elf_read_doc},
     {"states", (PyCFunction)speed_states, METH_O, speed_states_doc},
@@ -15,7 +16,7 @@ static PyMethodDef methods[] = {
 };
 
 /* Changes with every function and every answer here that changes; envdoctor/speed.py has it, too. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 static int execute(PyObject *module)
 {

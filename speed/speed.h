@@ -34,6 +34,8 @@ PyObject *speed_elf_fields(PyObject *module, PyObject *const *args, Py_ssize_t c
 /* symbols.c */
 extern const char speed_elf_undefined_doc[];
 PyObject *speed_elf_undefined(PyObject *module, PyObject *const *args, Py_ssize_t count);
+extern const char speed_elf_defined_doc[];
+PyObject *speed_elf_defined(PyObject *module, PyObject *const *args, Py_ssize_t count);
 
 /* ahead.c */
 extern PyType_Spec speed_ahead_spec;

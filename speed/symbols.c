@@ -1,4 +1,5 @@
-/* Dynamic symbols that an ELF file needs of others. Twin: envdoctor/collect/native/elf.py, Elf.undefined() and unversioned(). */
+/* Dynamic symbols that an ELF file needs of others, and that it defines. Twin: envdoctor/collect/native/elf.py, Elf.undefined(),
+ * unversioned() and defines(). */
 #include "elf.h"
 
 #define MAX_SYMBOLS (1 << 18)
@@ -120,6 +121,183 @@ PyObject *speed_elf_undefined(PyObject *module, PyObject *const *args, Py_ssize_
     elf_free(&elf);
     Py_DECREF(path);
     if (!well) {
+        Py_XDECREF(found);
+        if (PyErr_Occurred())
+            return NULL;
+        Py_RETURN_NONE;
+    }
+    return found;
+}
+
+/* All of `length` bytes of the file at `offset`. */
+static int exactly(const struct elf *elf, uint64_t offset, void *into, size_t length)
+{
+    return offset <= elf->size && length <= elf->size - offset && pread(elf->fd, into, length, (off_t)offset) == (ssize_t)length;
+}
+
+enum { FEW = 24, LONGEST_CHAIN = 1024 };
+
+/* DT_GNU_HASH of a file. With few names its bloom filter is asked and chains are read piece by piece, as the twin does. */
+struct hashed {
+    uint64_t bloom_at, bucket_at, chain_at, symbols, strings, versions;
+    uint32_t buckets, first, blooms, shift, chain_count;
+    unsigned char *bucket_table, *chains; /* with many names, else NULL */
+};
+
+static int open_hashed(const struct elf *elf, struct hashed *hashed, int many)
+{
+    uint64_t base;
+    unsigned char head[16];
+    if (!elf->gnu_hash.there || !elf->symtab.there || !elf->strtab.there)
+        return 0;
+    if (!elf_offset(elf, elf->gnu_hash.value, &base) || !elf_offset(elf, elf->symtab.value, &hashed->symbols)
+        || !elf_offset(elf, elf->strtab.value, &hashed->strings))
+        return 0;
+    if (elf->versym.there && !elf_offset(elf, elf->versym.value, &hashed->versions))
+        return 0;
+    if (!exactly(elf, base, head, sizeof head))
+        return 0;
+    hashed->buckets = le32(head);
+    hashed->first = le32(head + 4);
+    hashed->blooms = le32(head + 8);
+    hashed->shift = le32(head + 12) & 31;
+    if (hashed->buckets == 0 || hashed->blooms == 0 || hashed->buckets > MAX_SYMBOLS || hashed->blooms > MAX_SYMBOLS)
+        return 0;
+    hashed->bloom_at = base + 16;
+    hashed->bucket_at = hashed->bloom_at + (uint64_t)hashed->blooms * 8;
+    hashed->chain_at = hashed->bucket_at + (uint64_t)hashed->buckets * 4;
+    if (!many)
+        return 1;
+    if ((hashed->bucket_table = bytes_of(elf, hashed->bucket_at, (size_t)hashed->buckets * 4)) == NULL)
+        return 0;
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < hashed->buckets; i++) {
+        uint32_t symbol = le32(hashed->bucket_table + 4 * (size_t)i);
+        last = symbol > last ? symbol : last;
+    }
+    if (last < hashed->first || last - hashed->first > MAX_SYMBOLS || last > MAX_SYMBOLS)
+        return 0;
+    /* the last chain ends with a set lowest bit */
+    for (;;) {
+        unsigned char value[4];
+        if (last - hashed->first > MAX_SYMBOLS || last >= MAX_SYMBOLS - 1)
+            return 0;
+        if (!exactly(elf, hashed->chain_at + 4 * (uint64_t)(last - hashed->first), value, 4))
+            return 0;
+        last++;
+        if (value[0] & 1)
+            break;
+    }
+    hashed->chain_count = last - hashed->first;
+    hashed->chains = bytes_of(elf, hashed->chain_at, (size_t)hashed->chain_count * 4);
+    return hashed->chains != NULL;
+}
+
+/* Symbol `index` is defined, bears the name, and is not hidden behind a version other than the file's first. 1, 0; -1: not tidy. */
+static int is_definition(const struct elf *elf, const struct hashed *hashed, uint32_t index, const char *name, size_t length)
+{
+    unsigned char symbol[24], said[LONGEST + 1], version[2];
+    if (!exactly(elf, hashed->symbols + 24 * (uint64_t)index, symbol, sizeof symbol))
+        return -1;
+    if (le16(symbol + 6) == 0)
+        return 0;
+    if (!exactly(elf, hashed->strings + le32(symbol), said, length + 1))
+        return -1;
+    if (said[length] != 0 || memcmp(said, name, length) != 0)
+        return 0;
+    if (elf->versym.there) {
+        if (!exactly(elf, hashed->versions + 2 * (uint64_t)index, version, 2))
+            return -1;
+        uint16_t number = le16(version);
+        if (number & 0x8000 && (number & 0x7FFF) >= 3)
+            return 0;
+    }
+    return 1;
+}
+
+/* 1: the file defines the name, 0: it does not, -1: not tidy. */
+static int defines(const struct elf *elf, const struct hashed *hashed, const char *name, size_t length)
+{
+    uint32_t code = 5381, index;
+    unsigned char raw[8];
+    if (length == 0 || length > LONGEST)
+        return -1;
+    for (size_t i = 0; i < length; i++)
+        code = code * 33 + (unsigned char)name[i];
+    if (hashed->chains == NULL) {
+        if (!exactly(elf, hashed->bloom_at + 8 * (uint64_t)(code / 64 % hashed->blooms), raw, 8))
+            return -1;
+        uint64_t word = le64(raw);
+        if (!((word >> (code % 64)) & (word >> ((code >> hashed->shift) % 64)) & 1))
+            return 0;
+        if (!exactly(elf, hashed->bucket_at + 4 * (uint64_t)(code % hashed->buckets), raw, 4))
+            return -1;
+        index = le32(raw);
+    } else {
+        index = le32(hashed->bucket_table + 4 * (size_t)(code % hashed->buckets));
+    }
+    if (index < hashed->first)
+        return 0;
+    for (uint32_t steps = 0; hashed->chains != NULL || steps < LONGEST_CHAIN; steps++, index++) {
+        uint32_t value;
+        if (hashed->chains != NULL) {
+            if (index - hashed->first >= hashed->chain_count)
+                return 0;
+            value = le32(hashed->chains + 4 * (size_t)(index - hashed->first));
+        } else {
+            if (!exactly(elf, hashed->chain_at + 4 * (uint64_t)(index - hashed->first), raw, 4))
+                return -1;
+            value = le32(raw);
+        }
+        if ((value | 1) == (code | 1)) {
+            int is = is_definition(elf, hashed, index, name, length);
+            if (is)
+                return is;
+        }
+        if (value & 1)
+            return 0;
+    }
+    return -1;
+}
+
+const char speed_elf_defined_doc[] =
+    "elf_defined(path, names) -> set of bytes | None\n--\n\n"
+    "Those of a set of names that the dynamic symbols of a sound ELF file of 64 bits define, by DT_GNU_HASH. None for every other\n"
+    "file.";
+
+PyObject *speed_elf_defined(PyObject *module, PyObject *const *args, Py_ssize_t count)
+{
+    if (count != 2 || !PyAnySet_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "elf_defined(path, set)");
+        return NULL;
+    }
+    PyObject *path = path_bytes(args[0]);
+    if (path == NULL) {
+        PyErr_Clear();
+        Py_RETURN_NONE;
+    }
+    struct elf elf;
+    struct hashed hashed = {0};
+    PyObject *found = PySet_New(NULL), *iterator = PyObject_GetIter(args[1]), *name;
+    int well = 0;
+    elf_init(&elf);
+    if (found != NULL && iterator != NULL && elf_open(&elf, AT_FDCWD, PyBytes_AsString(path)))
+        well = elf_dynamic(&elf) && open_hashed(&elf, &hashed, PySet_Size(args[1]) > FEW);
+    while (well && (name = PyIter_Next(iterator)) != NULL) {
+        int is = -1;
+        if (!PyBytes_Check(name))
+            PyErr_SetString(PyExc_TypeError, "names are bytes");
+        else if ((is = defines(&elf, &hashed, PyBytes_AsString(name), (size_t)PyBytes_Size(name))) > 0 && PySet_Add(found, name) < 0)
+            is = -1;
+        Py_DECREF(name);
+        well = is >= 0;
+    }
+    free(hashed.bucket_table);
+    free(hashed.chains);
+    elf_free(&elf);
+    Py_DECREF(path);
+    Py_XDECREF(iterator);
+    if (!well || PyErr_Occurred()) {
         Py_XDECREF(found);
         if (PyErr_Occurred())
             return NULL;

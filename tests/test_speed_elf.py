@@ -43,6 +43,12 @@ def held(monkeypatch: pytest.MonkeyPatch, path: Path, rel: str | None = "folder/
             with native.open_elf(str(path)) as image:
                 assert image is not None
                 assert found == (image.unversioned() if only else image.undefined())
+    with native.open_elf(str(path)) as image:
+        exported = sorted(image.exported()) if image is not None else []
+        for count in (3, 24, 25, 400):
+            names = {*exported[:: max(1, len(exported) // count)][:count], b"no_such_symbol", b"_", b"x" * 300}
+            defined = native.speed.elf_defined(str(path), names)
+            assert defined is None or (image is not None and defined == image.defines(names))
     return native.speed.elf_read(str(path), b"PyInit_plain") is not None
 
 

@@ -513,8 +513,10 @@ class _Images:
         yes, no = self._known.setdefault(path, (set(), set()))
         unknown = names - yes - no
         if unknown:
-            image = self.of(path)
-            found = image.defines(unknown) if image is not None else set()
+            found = native.tidily_defined(path, unknown)
+            if found is None:
+                image = self.of(path)
+                found = image.defines(unknown) if image is not None else set()
             yes |= found
             no |= unknown - found
         return yes & names

@@ -354,6 +354,7 @@ def examine_twins(path: str) -> bool:
     asked = [compiled.elf_undefined(path, one) for one in (False, True)]
     plain = compiled.elf_read(path, None)
     assert ahead.take(os.path.basename(path)) == plain
+    defined = [compiled.elf_defined(path, set(names) - {b""}) for names in (NAMES, MANY)]
     with_it = native.read(path, rel="alpha/native.so")
     native.speed = None
     try:
@@ -365,6 +366,11 @@ def examine_twins(path: str) -> bool:
                 assert image is not None
                 twins = [image.undefined(), image.unversioned()]
             assert all(one is None or one == other for one, other in zip(asked, twins, strict=True))
+        if defined != [None, None]:
+            with native.open_elf(path) as image:
+                assert image is not None
+                twins = [image.defines(set(names) - {b""}) for names in (NAMES, MANY)]
+            assert all(one is None or one == other for one, other in zip(defined, twins, strict=True))
     finally:
         native.speed = compiled
     return found is not None

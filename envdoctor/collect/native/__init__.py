@@ -289,6 +289,15 @@ def unversioned_symbols(path: str) -> set[bytes]:
     return _symbols(path, Elf.unversioned) if found is None else found
 
 
+def tidily_defined(path: str, names: set[bytes]) -> set[bytes] | None:
+    """:func:`defined_symbols` by the compiled reader; None where it has no answer."""
+    if speed is None:
+        return None
+    files.noted(path)
+    found: set[bytes] | None = speed.elf_defined(path, names)
+    return found
+
+
 def defined_symbols(path: str, names: Iterable[bytes]) -> set[bytes]:
     """Those of `names` that the ELF file at `path` defines; empty for what cannot be read."""
     return _symbols(path, lambda image: image.defines(names))
