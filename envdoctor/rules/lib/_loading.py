@@ -124,7 +124,8 @@ def shipped_and_gone(view: View) -> dict[str, Distribution]:
     for dist in view.effective.values():
         for row in dist.record.missing if dist.record is not None else ():
             name = file_name(view, row.path)
-            if ".so" in name or name.endswith((".dylib", ".dll", ".pyd")):
+            framework = f"/{name}.framework/" in row.path  # macOS: QtCore.framework/Versions/A/QtCore
+            if framework or ".so" in name or name.endswith((".dylib", ".dll", ".pyd")):
                 found.setdefault(name, dist)
     return found
 
