@@ -68,6 +68,8 @@ def install(site: Path, name: str, chance: random.Random, top: str | None = None
         for file in chance.sample(NAMES, chance.randint(1, len(NAMES))):
             path = site / (top or name) / folder / file
             path.parent.mkdir(parents=True, exist_ok=True)
+            if path.is_fifo():
+                path.unlink()  # nobody reads from it
             path.write_bytes(chance.randbytes(chance.randint(0, 40)))
             quoted = f'"{path.relative_to(site)}"' if "," in file else str(path.relative_to(site))
             rows.append(f"{quoted},sha256=abc,{path.stat().st_size}")
