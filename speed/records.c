@@ -1496,7 +1496,8 @@ static Py_ssize_t index_length(Index *self)
     return self->present + PySet_Size(self->extra);
 }
 
-static PyObject *index_update(Index *self, PyObject *paths)
+/* Paths are there, or are not. */
+static PyObject *mark_files(Index *self, PyObject *paths, int are)
 {
     PyObject *iterator = PyObject_GetIter(paths), *path;
     if (iterator == NULL)
@@ -1504,11 +1505,10 @@ static PyObject *index_update(Index *self, PyObject *paths)
     while ((path = PyIter_Next(iterator)) != NULL) {
         int32_t row = row_of_text(self, path);
         int bad = row == -2;
-        if (row >= 0) {
-            present(self, &self->rows[row], 1);
-        } else if (!bad) {
-            bad = PySet_Add(self->extra, path) < 0;
-        }
+        if (row >= 0)
+            present(self, &self->rows[row], are);
+        else if (!bad)
+            bad = (are ? PySet_Add(self->extra, path) : PySet_Discard(self->extra, path)) < 0;
         Py_DECREF(path);
         if (bad)
             break;
@@ -1519,27 +1519,14 @@ static PyObject *index_update(Index *self, PyObject *paths)
     Py_RETURN_NONE;
 }
 
+static PyObject *index_update(Index *self, PyObject *paths)
+{
+    return mark_files(self, paths, 1);
+}
+
 static PyObject *index_difference_update(Index *self, PyObject *paths)
 {
-    PyObject *iterator = PyObject_GetIter(paths), *path;
-    if (iterator == NULL)
-        return NULL;
-    while ((path = PyIter_Next(iterator)) != NULL) {
-        int32_t row = row_of_text(self, path);
-        int bad = row == -2;
-        if (row >= 0) {
-            present(self, &self->rows[row], 0);
-        } else if (!bad) {
-            bad = PySet_Discard(self->extra, path) < 0;
-        }
-        Py_DECREF(path);
-        if (bad)
-            break;
-    }
-    Py_DECREF(iterator);
-    if (PyErr_Occurred())
-        return NULL;
-    Py_RETURN_NONE;
+    return mark_files(self, paths, 0);
 }
 
 /* Recorded files below a folder that are there, '' for all. */

@@ -96,6 +96,20 @@ done:
     return well;
 }
 
+/* Opens the file at a path and reads its dynamic section; `elf` is to be freed in any case. 1: well; 0: not tidy, no exception. */
+static int open_path(struct elf *elf, PyObject *path)
+{
+    PyObject *raw = path_bytes(path);
+    elf_init(elf);
+    if (raw == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
+    int well = elf_open(elf, AT_FDCWD, PyBytes_AsString(raw)) && elf_dynamic(elf);
+    Py_DECREF(raw);
+    return well;
+}
+
 const char speed_elf_undefined_doc[] =
     "elf_undefined(path, unversioned) -> set of bytes | None\n--\n\n"
     "Names of the strong undefined dynamic symbols of a sound ELF file of 64 bits: all of them, or those that carry no version.\n"
@@ -107,19 +121,12 @@ PyObject *speed_elf_undefined(PyObject *module, PyObject *const *args, Py_ssize_
         PyErr_SetString(PyExc_TypeError, "elf_undefined(path, unversioned)");
         return NULL;
     }
-    PyObject *path = path_bytes(args[0]);
-    if (path == NULL) {
-        PyErr_Clear();
-        Py_RETURN_NONE;
-    }
     struct elf elf;
     PyObject *found = PySet_New(NULL);
-    int well = 0;
-    elf_init(&elf);
-    if (found != NULL && elf_open(&elf, AT_FDCWD, PyBytes_AsString(path)))
-        well = elf_dynamic(&elf) && undefined(&elf, args[1] == Py_True, found);
+    if (found == NULL)
+        return NULL;
+    int well = open_path(&elf, args[0]) && undefined(&elf, args[1] == Py_True, found);
     elf_free(&elf);
-    Py_DECREF(path);
     if (!well) {
         Py_XDECREF(found);
         if (PyErr_Occurred())
@@ -271,18 +278,15 @@ PyObject *speed_elf_defined(PyObject *module, PyObject *const *args, Py_ssize_t 
         PyErr_SetString(PyExc_TypeError, "elf_defined(path, set)");
         return NULL;
     }
-    PyObject *path = path_bytes(args[0]);
-    if (path == NULL) {
-        PyErr_Clear();
-        Py_RETURN_NONE;
-    }
     struct elf elf;
     struct hashed hashed = {0};
     PyObject *found = PySet_New(NULL), *iterator = PyObject_GetIter(args[1]), *name;
-    int well = 0;
-    elf_init(&elf);
-    if (found != NULL && iterator != NULL && elf_open(&elf, AT_FDCWD, PyBytes_AsString(path)))
-        well = elf_dynamic(&elf) && open_hashed(&elf, &hashed, PySet_Size(args[1]) > FEW);
+    if (found == NULL || iterator == NULL) {
+        Py_XDECREF(found);
+        Py_XDECREF(iterator);
+        return NULL;
+    }
+    int well = open_path(&elf, args[0]) && open_hashed(&elf, &hashed, PySet_Size(args[1]) > FEW);
     while (well && (name = PyIter_Next(iterator)) != NULL) {
         int is = -1;
         if (!PyBytes_Check(name))
@@ -295,8 +299,7 @@ PyObject *speed_elf_defined(PyObject *module, PyObject *const *args, Py_ssize_t 
     free(hashed.bucket_table);
     free(hashed.chains);
     elf_free(&elf);
-    Py_DECREF(path);
-    Py_XDECREF(iterator);
+    Py_DECREF(iterator);
     if (!well || PyErr_Occurred()) {
         Py_XDECREF(found);
         if (PyErr_Occurred())
